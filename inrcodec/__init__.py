@@ -1,0 +1,55 @@
+"""inrcodec: pictures stored as the weights of small sine networks.
+
+    data = inrcodec.encode(image)                   # uint8 array, PIL image or path -> bytes
+    back = inrcodec.decode(data, size=(h, w))       # -> uint8 array
+    pic = inrcodec.open(data); pic.sample(coords)   # any (N, 2) coordinates -> float colours
+
+Names are resolved on first use: importing the package, or decoding, loads neither torch nor torchao.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inrcodec.bitstream import read_header as read_header
+    from inrcodec.decoder import Picture as Picture
+    from inrcodec.decoder import Region as Region
+    from inrcodec.decoder import decode as decode
+    from inrcodec.decoder import open_bytes as open  # noqa: F401
+    from inrcodec.encoder import EncoderConfig as EncoderConfig
+    from inrcodec.encoder import encode as encode
+    from inrcodec.encoder import encode_with_report as encode_with_report
+    from inrcodec.errors import BitstreamError as BitstreamError
+    from inrcodec.errors import InrError as InrError
+    from inrcodec.progress import Monitor as Monitor
+    from inrcodec.progress import Progress as Progress
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "BitstreamError": ("errors", "BitstreamError"),
+    "EncoderConfig": ("encoder", "EncoderConfig"),
+    "InrError": ("errors", "InrError"),
+    "Monitor": ("progress", "Monitor"),
+    "Picture": ("decoder", "Picture"),
+    "Progress": ("progress", "Progress"),
+    "Region": ("decoder", "Region"),
+    "decode": ("decoder", "decode"),
+    "encode": ("encoder", "encode"),
+    "encode_with_report": ("encoder", "encode_with_report"),
+    "open": ("decoder", "open_bytes"),
+    "read_header": ("bitstream", "read_header"),
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'inrcodec' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(f"inrcodec.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,280 @@
+"""The command line: `inrcodec encode | decode | info`. Arguments and file I/O; the codec is imported when it is needed.
+
+Exit codes: 0 success, 2 wrong arguments, 3 bad input file, 4 over a limit, 5 output exists or cannot be written,
+6 the encoder failed, 70 a bug in inrcodec, 130 stopped by Ctrl-C.
+"""
+
+import argparse
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inrcodec import __version__
+from inrcodec.errors import BitstreamError, InrError, RequestError
+
+if TYPE_CHECKING:
+    from inrcodec.decoder import Picture, Region
+    from inrcodec.encoder import Encoded
+
+_EXAMPLES = """\
+examples:
+  inrcodec encode photo.png -o photo.inr               about 0.35 bits per pixel
+  inrcodec encode photo.png -q 70 -e 7                 better and slower, to photo.inr
+  inrcodec decode photo.inr -o back.png                at its own size
+  inrcodec decode photo.inr -o big.png --scale 3       three times as large
+  inrcodec decode photo.inr -o eye.png --region 100,50,64,64 --size 512x512
+  inrcodec info photo.inr --json
+
+exit codes: 0 success, 2 wrong arguments, 3 bad input file, 4 over a limit, 5 output exists or
+cannot be written, 6 encoder failed, 70 bug, 130 stopped by Ctrl-C
+"""
+_PICTURE_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF",
+                     ".bmp": "BMP", ".ppm": "PPM", ".pgm": "PPM"}  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; errors are one line on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InrError as error:
+        return _fail(str(error), error.exit_code, options.debug)
+    except KeyboardInterrupt:
+        return _fail("stopped, no file was written", 130, debug=False)
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 70, options.debug)
+    return 0
+
+
+def _fail(message: str, code: int, debug: bool) -> int:
+    if debug:
+        raise
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    print(f"inrcodec: {line}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inrcodec",
+        description="Store a picture as the weights of a small sine network, and draw it at any size.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"inrcodec {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="encode | decode | info")
+    _add_encode(commands)
+    _add_decode(commands)
+    _add_info(commands)
+    return parser
+
+
+def _add_encode(commands: Any) -> None:
+    command = commands.add_parser("encode", help="picture -> .inr", description="Encode a picture as an .inr file.")
+    command.add_argument("input", help="picture file, or - for standard input")
+    command.add_argument("-o", "--output", help="the .inr file, or - for standard output; default: beside the input")
+    command.add_argument("-q", "--quality", type=int, default=50, metavar="0..100", help="default 50, about 0.35 bpp")
+    command.add_argument(
+        "-e", "--effort", type=int, default=5, metavar="1..9", help="each level doubles the time; default 5"
+    )
+    command.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto: CUDA if there is one"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the search; same seed, same bytes; default 0")
+    command.add_argument(
+        "--prune", type=float, default=0.0, metavar="FRACTION", help="weights to prune; default 0, as it does not pay"
+    )
+    command.add_argument("-v", "--verbose", action="store_true", help="say what each stage cost and saved")
+    _add_common(command, _encode)
+
+
+def _add_decode(commands: Any) -> None:
+    command = commands.add_parser("decode", help=".inr -> picture", description="Draw an .inr file at any size.")
+    command.add_argument("input", help=".inr file, or - for standard input")
+    command.add_argument(
+        "-o", "--output", help="picture file, or - for a PNG on standard output; default: a .png beside the input"
+    )
+    size = command.add_mutually_exclusive_group()
+    size.add_argument("--size", metavar="WxH", help="size of the output in pixels")
+    size.add_argument(
+        "--scale", type=float, metavar="F", help="size of the output relative to the picture, or to the region"
+    )
+    command.add_argument("--region", metavar="x,y,w,h", help="draw only this part, in pixels of the original")
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu, which needs no torch")
+    _add_common(command, _decode)
+
+
+def _add_info(commands: Any) -> None:
+    command = commands.add_parser("info", help="what a file holds", description="Say what an .inr file holds.")
+    command.add_argument("input", help=".inr file, or - for standard input")
+    command.add_argument("--json", action="store_true", help="as one JSON object")
+    command.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    command.set_defaults(run=_info)
+
+
+def _add_common(command: argparse.ArgumentParser, run: Any) -> None:
+    command.add_argument("-f", "--force", action="store_true", help="replace the output if it exists")
+    command.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    command.set_defaults(run=run)
+
+
+def _encode(options: argparse.Namespace) -> None:
+    from inrcodec import files
+    from inrcodec.terminal import Interrupt, ProgressLine
+
+    output = options.output or _beside(options.input, ".inr")
+    files.check_output(output, options.input, options.force)
+    start, line = time.monotonic(), ProgressLine()
+    with Interrupt() as interrupt:
+        try:
+            encoded = _encoded(options, interrupt, line)
+        finally:
+            line.clear()
+        files.write_output(output, encoded.data, options.input, options.force)
+    if options.verbose:
+        _print_stages(encoded)
+    print(
+        f"{output}: {len(encoded.data):,} bytes, {encoded.bpp:.3f} bpp, {encoded.psnr:.2f} dB, "
+        f"{encoded.width}x{encoded.height}, {time.monotonic() - start:.0f} s",
+        file=sys.stderr,
+    )
+
+
+def _encoded(options: argparse.Namespace, interrupt: Any, line: Any) -> "Encoded":
+    from inrcodec import images
+    from inrcodec.progress import Monitor
+
+    image = images.read_image(options.input)
+    from inrcodec.encoder import EncoderConfig, encode_with_report
+
+    config = EncoderConfig(options.quality, options.effort, options.device, options.seed, options.prune)
+    return encode_with_report(image, config, Monitor(line.show, interrupt.asked))
+
+
+def _print_stages(encoded: "Encoded") -> None:
+    """A table on stderr: what each stage cost in dB and saved in bytes."""
+    before = encoded.stages[0]
+    print(f"{'stage':<18}{'PSNR':>9}{'change':>9}{'bytes':>10}{'saved':>10}", file=sys.stderr)
+    for stage in encoded.stages:
+        print(
+            f"{stage.name:<18}{stage.psnr:>6.2f} dB{stage.psnr - before.psnr:>+9.2f}{stage.file_bytes:>10,}"
+            f"{before.file_bytes - stage.file_bytes:>10,}  {stage.note}",
+            file=sys.stderr,
+        )
+        before = stage
+
+
+def _decode(options: argparse.Namespace) -> None:
+    from inrcodec import files, images
+    from inrcodec.bitstream import MAX_FILE_BYTES
+    from inrcodec.decoder import open_bytes
+
+    output = options.output or _beside(options.input, ".png")
+    kind = _picture_format(output)
+    files.check_output(output, options.input, options.force)
+    data = files.read_bounded(options.input, MAX_FILE_BYTES, BitstreamError)
+    try:
+        picture = open_bytes(data, options.device)
+        region = _region(options.region, picture)
+        size = _size(options, region)
+        image = picture.render(size, region)
+    except (InrError, ModuleNotFoundError) as error:
+        raise _about(options.input, error) from error
+    files.write_output(output, images.to_file(image, kind), options.input, options.force)
+    print(f"{output}: {image.shape[1]}x{image.shape[0]}", file=sys.stderr)
+
+
+def _about(name: str, error: Exception) -> Exception:
+    """The same error, with the name of the file that it is about; requests are not about a file."""
+    if isinstance(error, InrError) and not isinstance(error, RequestError):
+        return type(error)(f"{name}: {error}")
+    return error
+
+
+def _beside(name: str, suffix: str) -> str:
+    """The default output: the input's name with another suffix, or standard output for standard input."""
+    return name if name == "-" else str(Path(name).with_suffix(suffix))
+
+
+def _picture_format(name: str) -> str:
+    """Pillow's name of the picture format that a file's suffix asks for."""
+    suffix = Path(name).suffix.lower()
+    if name == "-":
+        return "PNG"
+    if suffix not in _PICTURE_SUFFIXES:
+        raise RequestError(f"{name}: unknown kind of picture: use one of {' '.join(_PICTURE_SUFFIXES)}")
+    return _PICTURE_SUFFIXES[suffix]
+
+
+def _region(text: str | None, picture: "Picture") -> "Region":
+    """x,y,w,h in native pixels; by default all of the picture."""
+    from inrcodec.decoder import Region
+
+    if text is None:
+        return Region(0, 0, picture.height, picture.width)
+    if not re.fullmatch(r"\d{1,10}(,\d{1,10}){3}", text):
+        raise RequestError(f"--region {text}: x,y,w,h expected, four whole numbers such as 100,50,64,64")
+    x, y, width, height = map(int, text.split(","))
+    return Region(y, x, height, width)
+
+
+def _size(options: argparse.Namespace, region: "Region") -> tuple[int, int]:
+    """(height, width) of the output from --size, --scale or neither."""
+    if options.size is not None:
+        if not re.fullmatch(r"\d{1,10}x\d{1,10}", options.size):
+            raise RequestError(f"--size {options.size}: WxH expected, such as 640x480")
+        width, height = map(int, options.size.split("x"))
+        return height, width
+    scale = 1.0 if options.scale is None else options.scale
+    if not (math.isfinite(scale) and 0 < scale <= 1e6):
+        raise RequestError(f"--scale {scale}: a number above 0 expected, such as 2 or 0.5")
+    return max(1, round(scale * region.height)), max(1, round(scale * region.width))
+
+
+def _info(options: argparse.Namespace) -> None:
+    from inrcodec import files
+    from inrcodec.bitstream import MAX_FILE_BYTES
+
+    data = files.read_bounded(options.input, MAX_FILE_BYTES, BitstreamError)
+    try:
+        facts = _facts(data)
+    except InrError as error:
+        raise _about(options.input, error) from error
+    if options.json:
+        print(json.dumps({"file": options.input, **facts}))
+        return
+    for name, value in facts.items():
+        shown = ", ".join(f"{part} {size}" for part, size in value.items()) if isinstance(value, dict) else value
+        print(f"{name.replace('_', ' '):<16}{shown}")
+
+
+def _facts(data: bytes) -> dict[str, Any]:
+    """What `info` says of a file; the whole file is read and checked."""
+    from inrcodec import bitstream, metrics
+
+    model = bitstream.read(data)
+    count = model.arch.param_count()
+    return {
+        "version": bitstream.VERSION,
+        "width": model.width,
+        "height": model.height,
+        "channels": model.arch.channels,
+        "bytes": len(data),
+        "bpp": round(metrics.bpp(len(data), model.height, model.width), 4),
+        "network": f"SIREN 2-{'-'.join(map(str, model.arch.dim_hidden))}-{model.arch.channels}",
+        "weights": count,
+        "zero_weights": count - sum(int((symbols != 0).sum()) for symbols in model.symbols),
+        "bits_per_weight": round(8 * len(data) / count, 2),
+        "parts": bitstream.section_sizes(data),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""The error taxonomy: every failure that a caller can cause has a class, and every class its exit code.
+
+    InrError                      exit
+      BitstreamError               3    the .inr file is bad
+        NotInrError                     it does not start with the magic
+        TruncatedError                  it ends before its own total length
+        ChecksumError                   its CRC-32 does not match
+        CorruptError                    its fields are illegal or contradict each other
+        UnsupportedError                it needs a newer decoder
+      InputImageError              3    the picture to encode cannot be read
+      LimitError                   4    legal, but larger than what this decoder accepts
+      RequestError                 2    the caller asked for something impossible
+      OutputError                  5    the output exists, or cannot be written
+      EncodeError                  6    the encoder failed
+        VerifyError                     the written bytes do not decode to the fitted picture
+
+Exit 0 is success, 2 is also argparse's code for a wrong command line, 130 an interrupt, 70 a bug of ours.
+"""
+
+
+class InrError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what the command line returns."""
+
+    exit_code = 70
+
+
+class BitstreamError(InrError, ValueError):
+    """The bytes are not a valid .inr file."""
+
+    exit_code = 3
+
+
+class NotInrError(BitstreamError):
+    """The bytes do not start with the .inr magic."""
+
+
+class TruncatedError(BitstreamError):
+    """The file is shorter than its own total length."""
+
+
+class ChecksumError(BitstreamError):
+    """The CRC-32 at the end does not match the bytes before it."""
+
+
+class CorruptError(BitstreamError):
+    """The checksum holds, but a field is illegal or contradicts another."""
+
+
+class UnsupportedError(BitstreamError):
+    """The file uses a version or a feature that this decoder does not know."""
+
+
+class LimitError(InrError, ValueError):
+    """A legal file or picture that is larger than a stated limit."""
+
+    exit_code = 4
+
+
+class InputImageError(InrError, ValueError):
+    """The picture to encode is missing, unreadable or of an unsupported kind."""
+
+    exit_code = 3
+
+
+class RequestError(InrError, ValueError):
+    """An argument is out of range: a size, a scale, a region, an option."""
+
+    exit_code = 2
+
+
+class OutputError(InrError, OSError):
+    """The output exists already, or cannot be written."""
+
+    exit_code = 5
+
+
+class EncodeError(InrError):
+    """The encoder could not produce a valid file."""
+
+    exit_code = 6
+
+
+class VerifyError(EncodeError):
+    """What the bytes decode to differs from what the encoder fitted."""

@@ -1,0 +1,89 @@
+"""Files in and out: bounded reads of regular files, and writes that leave the whole new file or the old state."""
+
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from inrcodec.errors import InputImageError, InrError, LimitError, OutputError
+
+STANDARD = "-"
+"""The name that means standard input or output."""
+
+
+def read_bounded(name: str, limit: int, refusal: type[InrError] = InputImageError) -> bytes:
+    """The bytes of a regular file or of standard input ("-"), at most `limit`.
+
+    Raises `refusal` where it cannot be read, LimitError where it is longer.
+    """
+    try:
+        if name == STANDARD:
+            data = sys.stdin.buffer.read(limit + 1)
+        else:
+            if not stat.S_ISREG(os.stat(name).st_mode):
+                raise refusal(f"{name}: not a regular file")
+            with open(name, "rb") as file:
+                data = file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InrError):
+            raise
+        raise refusal(f"{name}: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > limit:
+        raise LimitError(f"{name}: over {limit} bytes")
+    return data
+
+
+def check_output(name: str, source: str, force: bool) -> None:
+    """Raise OutputError if `name` cannot become a file, before any work is done; `source` must not be it."""
+    if name == STANDARD:
+        if sys.stdout.isatty():
+            raise OutputError("standard output is a terminal: name a file with -o, or redirect")
+        return
+    path = Path(name)
+    if not path.parent.is_dir():
+        raise OutputError(f"{name}: the directory {path.parent} does not exist")
+    if path.exists() or path.is_symlink():
+        if path.exists() and source != STANDARD and os.path.samefile(path, source):
+            raise OutputError(f"{name}: is the input itself")
+        if not force:
+            raise OutputError(f"{name}: exists already: choose another name, or add --force")
+        if not path.is_file():
+            raise OutputError(f"{name}: is not a regular file")
+
+
+def write_output(name: str, data: bytes, source: str, force: bool) -> None:
+    """Write `data` to a file in one step, or to standard output ("-").
+
+    The bytes go to a temporary file beside the target, are read back and compared, and then take the target's name.
+    Raises OutputError; then nothing has changed.
+    """
+    check_output(name, source, force)
+    if name == STANDARD:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        _replace(Path(name), data)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{name}: {error.strerror or error}") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}-", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if Path(temporary).read_bytes() != data:
+            raise OutputError(f"{path}: the disk returns other bytes than were written")
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

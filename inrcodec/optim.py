@@ -1,0 +1,91 @@
+"""SOAP: Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al. 2024, arXiv:2409.11321, algorithm 3).
+
+For a weight matrix W (m, n) with gradient G, in short:
+
+    L <- b L + (1 - b) G G^T,  R <- b R + (1 - b) G^T G       Shampoo's two factors
+    Q_L, Q_R: their eigenvectors, refreshed by one step of orthogonal iteration every `refresh` steps
+    M <- b M + (1 - b) G                                      first moment, kept in the original basis
+    V <- b V + (1 - b) (Q_L^T G Q_R)^2                        second moment, in the rotated basis
+    W <- W - rate * Q_L ( Q_L^T M Q_R / (sqrt(V) + eps) ) Q_R^T
+
+with Adam's bias corrections. A bias of n entries is an (n, 1) matrix with the left factor alone.
+The first step only sets up the factors, as in the paper's reference: there is no basis to step in yet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class _State:
+    factors: list[Tensor]
+    bases: list[Tensor]
+    first: Tensor
+    second: Tensor
+
+
+def _rotate(matrix: Tensor, bases: list[Tensor]) -> Tensor:
+    rotated = bases[0].T @ matrix
+    return rotated @ bases[1] if len(bases) == 2 else rotated
+
+
+def _rotate_back(matrix: Tensor, bases: list[Tensor]) -> Tensor:
+    rotated = bases[0] @ matrix
+    return rotated @ bases[1].T if len(bases) == 2 else rotated
+
+
+def _products(grad: Tensor, count: int) -> list[Tensor]:
+    """What Shampoo's left factor, and the right one where there are two, average over the steps."""
+    return [grad @ grad.T, grad.T @ grad][:count]
+
+
+class Soap:
+    """Steps a list of tensors, 1-D or 2-D, against gradients that the caller supplies."""
+
+    def __init__(self, params: Sequence[Tensor], beta: float = 0.95, refresh: int = 10, eps: float = 1e-8) -> None:
+        self.params = list(params)
+        self.beta = beta
+        self.refresh = refresh
+        self.eps = eps
+        self.steps = 0
+        self._states: list[_State] = []
+
+    @torch.no_grad()
+    def step(self, grads: Sequence[Tensor], rate: float) -> None:
+        """Move every tensor by one step of length about `rate` per coordinate of its eigenbasis."""
+        matrices = [grad if grad.dim() == 2 else grad[:, None] for grad in grads]
+        if not self._states:
+            self._states = [self._start(grad, param.dim()) for grad, param in zip(matrices, self.params, strict=True)]
+            return
+        self.steps += 1
+        for param, grad, state in zip(self.params, matrices, self._states, strict=True):
+            param.sub_(self._update(grad, state).view_as(param), alpha=rate)
+            self._track(grad, state)
+
+    @staticmethod
+    def _start(grad: Tensor, dim: int) -> _State:
+        factors = _products(grad, dim)
+        bases = [torch.linalg.eigh(factor)[1] for factor in factors]
+        return _State(factors, bases, torch.zeros_like(grad), torch.zeros_like(grad))
+
+    def _update(self, grad: Tensor, state: _State) -> Tensor:
+        """Adam's update in the rotated basis, rotated back."""
+        correction = 1 - self.beta**self.steps
+        rotated = _rotate(grad, state.bases)
+        state.first.lerp_(grad, 1 - self.beta)
+        state.second.lerp_(rotated.square(), 1 - self.beta)
+        denominator = (state.second / correction).sqrt_().add_(self.eps)
+        update = _rotate(state.first, state.bases).div_(correction).div_(denominator)
+        return _rotate_back(update, state.bases)
+
+    def _track(self, grad: Tensor, state: _State) -> None:
+        """Follow Shampoo's factors, and now and then their eigenvectors."""
+        for factor, product in zip(state.factors, _products(grad, len(state.factors)), strict=True):
+            factor.lerp_(product, 1 - self.beta)
+        if self.steps % self.refresh == 0:
+            state.bases = [
+                torch.linalg.qr(factor @ basis)[0] for factor, basis in zip(state.factors, state.bases, strict=True)
+            ]

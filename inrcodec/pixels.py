@@ -1,0 +1,56 @@
+"""Pictures as samples: where the pixels lie, and how codes map to the network's values.
+
+Coordinates. The longer side of the picture spans [-1, 1] and the other side keeps the same unit, so a pixel is square.
+Positions are pixel centres: along a side of n native pixels, with m pixels on the longer side, the point at native
+position p (0 = first edge, n = last edge, pixel i has its centre at i + 1/2) has the coordinate
+
+    (2 p - n) / m
+
+computed in float64 and rounded once to float32. Any grid over any interval follows from this one formula, so grids of
+all sizes cover the same frame and nothing shifts when the size changes.
+
+Values. A code v of 0 .. 255 is v / 127.5 - 1 in [-1, 1]; back, a value u is floor(127.5 (u + 1) + 1/2), clamped.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_PIXELS = 89_478_485
+"""Largest picture to encode or to make, in pixels: Pillow's own warning level (`Image.MAX_IMAGE_PIXELS`)."""
+
+
+def axis_positions(native: int, longer: int, start: float, stop: float, count: int) -> NDArray[np.float32]:
+    """(count,) float32 coordinates of the centres of `count` equal cells over native positions start .. stop.
+
+    `native` is the picture's length along this side and `longer` that of its longer side, in native pixels.
+    """
+    positions = start + (np.arange(count, dtype=np.float64) + 0.5) * ((stop - start) / count)
+    return ((2.0 * positions - native) / longer).astype(np.float32)
+
+
+def grid(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(len(rows) * len(columns), 2) float32 points (y, x), row by row."""
+    coords = np.empty((len(rows), len(columns), 2), np.float32)
+    coords[..., 0] = rows[:, None]
+    coords[..., 1] = columns[None, :]
+    return coords.reshape(-1, 2)
+
+
+def pixel_centres(height: int, width: int) -> NDArray[np.float32]:
+    """(height * width, 2) float32 coordinates (y, x) of all pixels of a picture, row by row."""
+    longer = max(height, width)
+    return grid(
+        axis_positions(height, longer, 0, height, height),
+        axis_positions(width, longer, 0, width, width),
+    )
+
+
+def to_unit(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Codes 0 .. 255, any shape, as float32 in [-1, 1]."""
+    return codes.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def to_uint8(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Values around [-1, 1], any shape, finite, as the nearest codes 0 .. 255. The inverse of `to_unit`."""
+    codes = (values + np.float32(1)) * np.float32(127.5) + np.float32(0.5)
+    return np.clip(codes, 0, 255, out=codes).astype(np.uint8)
