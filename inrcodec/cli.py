@@ -7,12 +7,13 @@ Exit codes: 0 success, 2 wrong arguments, 3 bad input file, 4 over a limit, 5 ou
 import argparse
 import json
 import math
+import os
 import re
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from inrcodec import __version__
 from inrcodec.errors import BitstreamError, InrError, RequestError
@@ -42,11 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+        sys.stdout.flush()
     except InrError as error:
         return _fail(str(error), error.exit_code, options.debug)
     except KeyboardInterrupt:
         return _fail("stopped, no file was written", 130, debug=False)
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its exit
         return 0
     except Exception as error:
         return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 70, options.debug)
@@ -56,13 +59,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
         raise
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    print(f"inrcodec: {line}", file=sys.stderr)
+    _say(f"inrcodec: {message}")
     return code
 
 
+def _say(message: str) -> None:
+    """One line on stderr, whatever characters a file's name holds."""
+    print("".join(c if c.isprintable() else repr(c)[1:-1] for c in message), file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A wrong command line is one line on stderr too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, where help is, and exit."""
+        _say(f"inrcodec: {message} (see {self.prog} --help)")
+        self.exit(2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="inrcodec",
         description="Store a picture as the weights of a small sine network, and draw it at any size.",
         epilog=_EXAMPLES,
@@ -140,10 +156,9 @@ def _encode(options: argparse.Namespace) -> None:
         files.write_output(output, encoded.data, options.input, options.force)
     if options.verbose:
         _print_stages(encoded)
-    print(
+    _say(
         f"{output}: {len(encoded.data):,} bytes, {encoded.bpp:.3f} bpp, {encoded.psnr:.2f} dB, "
-        f"{encoded.width}x{encoded.height}, {time.monotonic() - start:.0f} s",
-        file=sys.stderr,
+        f"{encoded.width}x{encoded.height}, {time.monotonic() - start:.0f} s"
     )
 
 
@@ -188,7 +203,7 @@ def _decode(options: argparse.Namespace) -> None:
     except (InrError, ModuleNotFoundError) as error:
         raise _about(options.input, error) from error
     files.write_output(output, images.to_file(image, kind), options.input, options.force)
-    print(f"{output}: {image.shape[1]}x{image.shape[0]}", file=sys.stderr)
+    _say(f"{output}: {image.shape[1]}x{image.shape[0]}")
 
 
 def _about(name: str, error: Exception) -> Exception:
@@ -200,7 +215,11 @@ def _about(name: str, error: Exception) -> Exception:
 
 def _beside(name: str, suffix: str) -> str:
     """The default output: the input's name with another suffix, or standard output for standard input."""
-    return name if name == "-" else str(Path(name).with_suffix(suffix))
+    if name == "-":
+        return name
+    if not Path(name).name:
+        raise RequestError(f"{name!r}: not the name of a file")
+    return str(Path(name).with_suffix(suffix))
 
 
 def _picture_format(name: str) -> str:

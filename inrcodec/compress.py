@@ -56,8 +56,8 @@ class QuantizeConfig:
     most of it back."""
     refit: FitConfig = FitConfig(steps=1500, rate=1e-2)  # noqa: RUF009 (frozen)
     """The fine-tuning while rounding; 0 steps rounds all weights at once."""
-    finest_output: float = 1 / 127.5
-    """Largest step of the output layer's bias, so that a constant picture keeps its colour to the code."""
+    largest_bias_step: float = 1 / 512
+    """Of the output layer's bias, in values: a quarter of a code, so that a picture of one colour keeps it."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def choose_q_steps(scores: Sequence[Tensor], mse: float, config: QuantizeConfig)
     count = sum(score.numel() for score in scores)
     price = 12 * config.noise * max(mse, _CODE_ERROR) / count
     steps = [math.sqrt(price / max(float(score.mean()), 1e-12)) for score in scores]
-    steps[-1] = min(steps[-1], config.finest_output)
+    steps[-1] = min(steps[-1], config.largest_bias_step)
     return tuple(q_step_code(step) for step in steps)
 
 

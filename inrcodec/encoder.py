@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrcodec import bitstream, decoder, images, metrics, siren
+from inrcodec import bitstream, decoder, images, metrics, pixels, siren
 from inrcodec.compress import PruneConfig, QuantizeConfig, Stage, prune, quantize
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import FitConfig, Picture, optimize
@@ -131,14 +131,21 @@ def encode_with_report(
 ) -> Encoded:
     """As `encode`, with what each stage cost and saved."""
     codes = images.to_array(image)
-    height, width, channels = codes.shape
-    device = choose_device(config.device)
-    point = rung(config.quality)
-    arch = choose_arch(height, width, channels, point.weights_per_pixel)
-    start = siren.init(arch, config.seed, init_config(height, width))
-    network, picture = Network(arch, start, device), Picture(codes, device)
-    data, stages = _search(network, picture, plan(config, point), monitor)
+    height, width, _ = codes.shape
+    device, point = choose_device(config.device), rung(config.quality)
+    network, picture = start(codes, point, config.seed, device), Picture(codes, device)
+    data, stages = _search(network, picture, plan(config, point, network.arch), monitor)
     return Encoded(data, height, width, verify(data, codes, network), tuple(stages))
+
+
+def start(codes: NDArray[np.uint8], point: Rung, seed: int, device: torch.device) -> Network:
+    """The network that the search for a picture (H, W, C) begins with; the answer already, if it has one colour."""
+    height, width, channels = codes.shape
+    if (codes == codes[0, 0]).all():
+        arch = choose_arch(1, 1, channels, point.weights_per_pixel)
+        return Network(arch, siren.one_colour(arch, pixels.to_unit(codes[0, 0])), device)
+    arch = choose_arch(height, width, channels, point.weights_per_pixel)
+    return Network(arch, siren.init(arch, seed, init_config(height, width)), device)
 
 
 @dataclass(frozen=True)
@@ -155,11 +162,17 @@ class Plan:
         return self.fit.steps, self.prune.refit.steps if self.prune.fraction else 0, self.quantize.refit.steps
 
 
-def plan(config: EncoderConfig, point: Rung) -> Plan:
-    """The searches of an encode: steps from the effort, noise from the quality."""
+_WIDTH_OF_RATE = 28
+"""`FitConfig.rate` is for networks up to this mean width; beyond, the rate falls as 1 / width (docs/experiments.md)."""
+
+
+def plan(config: EncoderConfig, point: Rung, arch: siren.SirenArch) -> Plan:
+    """The searches of an encode: steps from the effort, noise from the quality, rates from the network's width."""
+    width = math.sqrt(arch.param_count() / arch.depth)
+    faster, slower = 2.0 ** (config.effort - 5), min(1.0, _WIDTH_OF_RATE / width)
 
     def scaled(fit: FitConfig) -> FitConfig:
-        return replace(fit, steps=max(1, round(fit.steps * 2.0 ** (config.effort - 5))), seed=config.seed)
+        return replace(fit, steps=max(1, round(faster * fit.steps)), rate=slower * fit.rate, seed=config.seed)
 
     pruning, quantizing = PruneConfig(config.prune), QuantizeConfig(point.noise)
     return Plan(

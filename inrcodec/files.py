@@ -40,11 +40,19 @@ def check_output(name: str, source: str, force: bool) -> None:
         if sys.stdout.isatty():
             raise OutputError("standard output is a terminal: name a file with -o, or redirect")
         return
-    path = Path(name)
+    try:
+        _check_path(Path(name), name, source, force)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{name}: {error.strerror or error}") from error
+
+
+def _check_path(path: Path, name: str, source: str, force: bool) -> None:
     if not path.parent.is_dir():
         raise OutputError(f"{name}: the directory {path.parent} does not exist")
     if path.exists() or path.is_symlink():
-        if path.exists() and source != STANDARD and os.path.samefile(path, source):
+        if path.exists() and source != STANDARD and os.path.exists(source) and os.path.samefile(path, source):
             raise OutputError(f"{name}: is the input itself")
         if not force:
             raise OutputError(f"{name}: exists already: choose another name, or add --force")
@@ -59,20 +67,20 @@ def write_output(name: str, data: bytes, source: str, force: bool) -> None:
     Raises OutputError; then nothing has changed.
     """
     check_output(name, source, force)
-    if name == STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
     try:
-        _replace(Path(name), data)
+        if name == STANDARD:
+            with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:  # its own buffer: none is left if it fails
+                stdout.write(data)
+        else:
+            _replace(Path(name), data)
+    except (OutputError, BrokenPipeError):
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
         raise OutputError(f"{name}: {error.strerror or error}") from error
 
 
 def _replace(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}-", suffix=".tmp", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -38,7 +38,7 @@ class FitConfig:
 
     steps: int = 4500
     rate: float = 5e-2
-    """Peak of the learning rate: linear warm-up, then half a cosine down to `final_rate` times the peak."""
+    """Peak of the learning rate: linear warm-up, then half a cosine, squared, down to `final_rate` times the peak."""
     final_rate: float = 0.005
     warmup: int = 100
     """Steps of warm-up, at most a tenth of all steps."""
@@ -134,11 +134,14 @@ def mse(network: Network, at: Sequence[Tensor], picture: Picture, config: FitCon
     return float(total) / (len(index) * picture.channels)
 
 
-def schedule(step: int, config: FitConfig) -> float:
-    """Learning rate of a step: linear warm-up times half a cosine."""
-    warm = min(1.0, (step + 1) / min(config.warmup, max(1, config.steps // 10)))
+def schedule(step: int, start: int, config: FitConfig) -> float:
+    """Learning rate of a step: linear warm-up from step `start` on, times the square of half a cosine over all steps.
+
+    The square leaves a rate that is too high for the picture sooner, and costs nothing where it is not.
+    """
+    warm = min(1.0, (step - start + 1) / min(config.warmup, max(1, config.steps // 10)))
     cosine = 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    return config.rate * warm * (config.final_rate + (1 - config.final_rate) * cosine)
+    return config.rate * warm * (config.final_rate + (1 - config.final_rate) * cosine**2)
 
 
 def optimize(
@@ -155,8 +158,10 @@ def optimize(
     every look at the picture; between looks nothing waits for the device.
     """
     with chunk_map(network.device) as run:
-        search = _Search(network, picture, config, project, run)
+        search = Search(network, picture, config, project, run)
         for step in range(config.steps):
+            if search.best <= config.enough or search.restarts > config.restarts:
+                break
             if monitor.stopped():
                 search.look()
                 break
@@ -164,13 +169,11 @@ def optimize(
             if (step + 1) % config.evaluate_every == 0 or step + 1 == config.steps:
                 search.look()
                 monitor.report(Progress(stage, step + 1, config.steps, psnr_of_mse(search.best, peak=2)))
-                if search.best <= config.enough or search.restarts > config.restarts:
-                    break
         network.load(search.best_values)
     return psnr_of_mse(search.best, peak=2)
 
 
-class _Search:
+class Search:
     """The state of `optimize`: the optimizer, the best tensors so far, and the retreats after divergence."""
 
     def __init__(self, network: Network, picture: Picture, config: FitConfig, project: Project, run: Map) -> None:
@@ -179,12 +182,14 @@ class _Search:
         self._params = [value.detach() for value in network.values]
         self._soap = Soap(self._params)
         self._rate = 1.0
+        self._step = self._start = 0
         self.restarts = 0
         self.best = math.inf
         self.look()
 
     def step(self, step: int) -> None:
         """One batch, one step of SOAP."""
+        self._step = step
         config, count = self._config, len(self._picture)
         index = torch.randint(
             count, (min(config.batch, count),), generator=self._generator, device=self._network.device
@@ -192,7 +197,7 @@ class _Search:
         at = self._project(self._params, step / config.steps)
         chunk = config.chunk if self._network.device.type == "cpu" else config.batch
         gradient = _gradient(self._network, at, self._picture, index, chunk, self._run)
-        self._soap.step(gradient, self._rate * schedule(step, config))
+        self._soap.step(gradient, self._rate * schedule(step, self._start, config))
 
     def look(self) -> None:
         """Measure the picture: keep the tensors if they are the best, go back to the best if they diverged."""
@@ -202,4 +207,5 @@ class _Search:
             self.best, self.best_values = error, [value.clone() for value in at]
         elif not error < self._config.leap * self.best:
             self._network.load(self.best_values)
-            self._soap, self._rate, self.restarts = Soap(self._params), self._rate / 2, self.restarts + 1
+            self._soap, self._rate, self._start = Soap(self._params), self._rate / 2, self._step + 1
+            self.restarts += 1

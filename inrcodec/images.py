@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from inrcodec import files
-from inrcodec.errors import InputImageError, LimitError, RequestError
+from inrcodec.errors import InputImageError, InrError, LimitError, RequestError
 from inrcodec.pixels import MAX_PIXELS
 
 ImageLike = NDArray[np.uint8] | Image.Image | str | os.PathLike[str]
@@ -42,7 +42,12 @@ def to_array(image: ImageLike) -> NDArray[np.uint8]:
     if isinstance(image, str | os.PathLike):
         return read_image(os.fspath(image))
     if isinstance(image, Image.Image):
-        return _from_pil(image)
+        try:
+            return _from_pil(image)
+        except InrError:
+            raise
+        except Exception as error:  # as in `read_image`: a PIL image reads its file when its pixels are asked for
+            raise InputImageError(f"not a readable picture ({_short(error)})") from error
     return _from_array(np.asarray(image))
 
 
@@ -61,6 +66,8 @@ def _from_pil(image: Image.Image) -> NDArray[np.uint8]:
     if 0 in image.size:
         raise InputImageError(f"the picture is {image.width}x{image.height}")
     upright = ImageOps.exif_transpose(image)
+    if upright.mode == "La":
+        upright = upright.convert("LA")  # the only mode that Pillow does not take to RGBA in one step
     if upright.mode.startswith("I;16"):
         codes = np.rint(np.asarray(upright).astype(np.float64) / 257).astype(np.uint8)
         return codes[..., None]

@@ -78,6 +78,11 @@ def init(arch: SirenArch, seed: int, config: InitConfig) -> Params:
     return [p.astype(np.float32) for p in params]
 
 
+def one_colour(arch: SirenArch, colour: NDArray[np.float32]) -> Params:
+    """The network that draws `colour`, (channels,), everywhere: all zero but for the output's bias."""
+    return [*(np.zeros(shape, np.float32) for shape in arch.param_shapes()[:-1]), colour.astype(np.float32)]
+
+
 def init_classic(arch: SirenArch, seed: int, w0: float = 30.0) -> Params:
     """SIREN's own start (paper, section 3.2 and supplement 1), w0 folded in; biases as torch.nn.Linear draws them.
 

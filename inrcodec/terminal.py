@@ -1,5 +1,7 @@
 """What a person sees and presses while a long command runs: a progress line, and Ctrl-C."""
 
+import contextlib
+import os
 import signal
 import sys
 import time
@@ -60,4 +62,5 @@ class Interrupt:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-        print("\nfinishing with the best so far; Ctrl-C again to stop without a file", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # not print: the signal may have come in the middle of one
+            os.write(2, b"\nfinishing with the best so far; Ctrl-C again to stop without a file\n")

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from inrcodec import bitstream, images
+from inrcodec.model import QuantizedModel
+from tests.helpers import header, png_claiming, q_steps, seal, small_model, weights
+from tests.pictures import waves
+
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def model() -> QuantizedModel:
+    return small_model()
+
+
+@pytest.fixture(scope="session")
+def data(model: QuantizedModel) -> bytes:
+    return bitstream.write(model)
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes) -> Path:
+    """A working directory with files good, bad and in the way."""
+    monkeypatch.chdir(tmp_path)
+    photo = images.to_file(waves(16, 16), "PNG")
+    for name, content in {
+        "photo.png": photo,
+        "cut.png": photo[: len(photo) // 2],
+        "text.png": b"not a picture",
+        "vast.png": png_claiming(9460, 9460),
+        "bomb.png": png_claiming(100_000, 100_000),
+        "empty.png": b"",
+        "good.inr": data,
+        "cut.inr": data[:-1],
+        "flipped.inr": data[:30] + bytes([data[30] ^ 1]) + data[31:],
+        "newer.inr": data[:4] + b"\x01" + data[5:],
+        "flat.inr": seal(header(height=0) + q_steps() + weights()),
+        "absurd.inr": seal(header(height=2**31 - 1, width=2**31 - 1) + q_steps() + weights()),
+        "wide.inr": seal(header(height=2**24, width=2**24) + q_steps() + weights()),
+        "deep.inr": seal(header(depth=32, dims=(1024,) * 32) + q_steps() + weights()),
+        "empty.inr": b"",
+        "taken.inr": b"mine",
+        "taken.png": b"mine",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "directory.png").mkdir()
+    return tmp_path

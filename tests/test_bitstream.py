@@ -1,0 +1,152 @@
+"""The container: an exact inverse, the layout of its docstring, and nothing that is not exactly a valid file."""
+
+import math
+import zlib
+
+import numpy as np
+import pytest
+
+from inrcodec import bitstream
+from inrcodec.errors import (
+    BitstreamError,
+    ChecksumError,
+    CorruptError,
+    NotInrError,
+    TruncatedError,
+    UnsupportedError,
+)
+from inrcodec.model import QuantizedModel
+from inrcodec.siren import SirenArch
+from tests import spec_decoder
+from tests.helpers import flat_symbols, header, q_steps, reseal, same_model, seal, section, varint, weights
+
+
+def some_model(dims: tuple[int, ...], channels: int, height: int, width: int) -> QuantizedModel:
+    arch = SirenArch(dims, channels)
+    shapes = arch.param_shapes()
+    symbols = tuple(np.arange(math.prod(shape), dtype=np.int32).reshape(shape) - 9 for shape in shapes)
+    return QuantizedModel(arch, height, width, symbols, tuple(range(len(shapes))))
+
+
+MODELS = [
+    pytest.param(some_model((1,), 1, 1, 1), id="least"),
+    pytest.param(some_model((1024,), 4, 1, 2**24), id="widest"),
+    pytest.param(some_model((2,) * 32, 3, 130, 16_384), id="deepest"),
+    pytest.param(some_model((128, 127), 1, 2**24, 127), id="on both sides of 127"),
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_read_inverts_write(model: QuantizedModel) -> None:
+    back = bitstream.read(bitstream.write(model))
+    assert same_model(back, model)
+    assert [symbols.dtype for symbols in back.symbols] == [np.int32] * len(back.symbols)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_write_inverts_read(model: QuantizedModel) -> None:
+    data = bitstream.write(model)
+    assert bitstream.write(bitstream.read(data)) == data
+
+
+def test_the_layout_is_that_of_the_docstring() -> None:
+    symbols = ([[1, -1]], [64], [[0]], [-300])
+    tensors = tuple(np.array(tensor, np.int32) for tensor in symbols)
+    by_hand = bytes.fromhex(
+        "89 49 4e 52"  # magic
+        "00 00 22"  # version, flags, total_length 34
+        "ac 02 05"  # height 300, width 5
+        "01 00 01 01"  # channels, family, depth, dim_hidden
+        "01 04 07 ff 00 10"  # Q_STEPS of 4 bytes
+        "02 08 00 02 01 80 01 00 d7 04"  # WEIGHTS of 8 bytes: coder raw, then zigzag 2, 1, 128, 0, 599
+    )
+    model = QuantizedModel(SirenArch((1,), 1), 300, 5, tensors, (7, 255, 0, 16))
+    assert bitstream.write(model) == by_hand + zlib.crc32(by_hand).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_decoder_written_from_the_docstring_reads_the_same(model: QuantizedModel) -> None:
+    spec = spec_decoder.read(bitstream.write(model))
+    assert (spec.height, spec.width, spec.channels) == (model.height, model.width, model.arch.channels)
+    assert (tuple(spec.dims), tuple(spec.codes)) == (model.arch.dim_hidden, model.q_step_codes)
+    assert spec.symbols == flat_symbols(model).tolist()
+
+
+def test_read_header_says_what_read_does(model: QuantizedModel, data: bytes) -> None:
+    seen = bitstream.read_header(data)
+    assert (seen.arch, seen.height, seen.width) == (model.arch, model.height, model.width)
+    assert (seen.version, seen.family, seen.total_length) == (0, 0, len(data))
+
+
+def test_read_header_leaves_the_weights_alone() -> None:
+    data = seal(header() + q_steps() + section(2, b"\0 no weights"))
+    assert bitstream.read_header(data).width == 7
+
+
+def test_section_sizes_add_up_to_the_file(data: bytes) -> None:
+    sizes = bitstream.section_sizes(data)
+    assert sum(sizes.values()) == len(data)
+    assert sizes == {"header": 18, "q_steps": 6, "weights": 81, "checksum": 4}
+
+
+def test_section_sizes_name_unknown_sections() -> None:
+    sizes = bitstream.section_sizes(seal(header() + q_steps() + weights() + section(0x90, b"note")))
+    assert sizes["section 0x90"] == 4
+
+
+def test_every_proper_prefix_is_truncated(data: bytes) -> None:
+    for length in range(len(data)):
+        with pytest.raises(TruncatedError):
+            bitstream.read(data[:length])
+
+
+def test_every_single_bit_flip_is_refused(data: bytes) -> None:
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BitstreamError):
+            bitstream.read(bytes(flipped))
+
+
+def test_a_flip_behind_the_length_is_a_checksum_error(data: bytes) -> None:
+    with pytest.raises(ChecksumError):
+        bitstream.read(data[:20] + bytes([data[20] ^ 1]) + data[21:])
+
+
+@pytest.mark.parametrize("start", [b"x", b"\x89PNG\r\n", b"INR\x89", bytes(200)])
+def test_other_files_are_not_inr(start: bytes) -> None:
+    with pytest.raises(NotInrError):
+        bitstream.read(start)
+
+
+@pytest.mark.parametrize("tail", [b"\0", b"more", b"\x89INR"])
+def test_trailing_bytes_are_refused(data: bytes, tail: bytes) -> None:
+    with pytest.raises(CorruptError, match="bytes"):
+        bitstream.read(data + tail)
+
+
+def test_a_newer_version_is_refused_whatever_follows() -> None:
+    with pytest.raises(UnsupportedError, match="version 1"):
+        bitstream.read(b"\x89INR\x01 an unknown layout")
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_every_flag_is_reserved(bit: int) -> None:
+    with pytest.raises(UnsupportedError, match="flags"):
+        bitstream.read(seal(header() + q_steps() + weights(), flags=1 << bit))
+
+
+@pytest.mark.parametrize("length", [b"\xed\x00", b"\xff\xff\xff\xff\xff\x00", b"\x07"], ids=["overlong", "six", "less"])
+def test_a_bad_total_length_is_corrupt(data: bytes, length: bytes) -> None:
+    with pytest.raises(CorruptError):
+        bitstream.read(reseal(data[:6] + length + data[7:]))
+
+
+def test_a_file_that_ends_with_its_total_length_is_corrupt() -> None:
+    with pytest.raises(CorruptError, match="too few"):
+        bitstream.read(b"\x89INR\0\0\x08\0")
+
+
+def test_varints_of_the_container_are_those_of_the_specification() -> None:
+    for value in (0, 127, 128, 16_383, 16_384, 2**31 - 1, 2**35 - 1):
+        assert bitstream._varint(value) == varint(value)

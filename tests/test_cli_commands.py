@@ -1,0 +1,181 @@
+"""What the commands make, where it goes, and what they load."""
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inrcodec import bitstream, cli, decoder, images, metrics
+from tests.helpers import python
+from tests.test_cli import run
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
+    """What standard input will give."""
+    source = io.BytesIO()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(source))
+    return source
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ("", (7, 5)),
+        ("--scale 3", (21, 15)),
+        ("--scale 0.5", (4, 2)),
+        ("--scale 1e-9", (1, 1)),
+        ("--size 10x4", (10, 4)),
+        ("--region 1,2,4,3", (4, 3)),
+        ("--region 1,2,4,3 --scale 2", (8, 6)),
+        ("--region 6,4,1,1 --size 3x2", (3, 2)),
+    ],
+)
+def test_decode_makes_the_size_that_was_asked_for(workdir: Path, options: str, size: tuple[int, int]) -> None:
+    assert run(f"decode good.inr {options}") == 0
+    with Image.open("good.png") as image:
+        assert (image.format, image.mode, image.size) == ("PNG", "RGB", size)
+
+
+def test_decode_draws_what_the_library_draws(workdir: Path, data: bytes) -> None:
+    assert run("decode good.inr -o new.png --region 1,2,4,3 --scale 2") == 0
+    drawn = decoder.decode(data, (6, 8), decoder.Region(top=2, left=1, height=3, width=4))
+    np.testing.assert_array_equal(images.read_image("new.png"), drawn)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [
+        (".png", "PNG"),
+        (".PNG", "PNG"),
+        (".jpg", "JPEG"),
+        (".webp", "WEBP"),
+        (".tif", "TIFF"),
+        (".bmp", "BMP"),
+        (".ppm", "PPM"),
+    ],
+)
+def test_the_suffix_chooses_the_kind_of_picture(workdir: Path, suffix: str, kind: str) -> None:
+    assert run(f"decode good.inr -o new{suffix}") == 0
+    with Image.open(f"new{suffix}") as image:
+        assert image.format == kind
+
+
+@pytest.mark.parametrize("name", ["-", "good.inr"])
+def test_decode_writes_a_png_to_standard_output(
+    workdir: Path, stdin: io.BytesIO, data: bytes, capfdbinary: pytest.CaptureFixture[bytes], name: str
+) -> None:
+    stdin.write(data)
+    stdin.seek(0)
+    assert run(f"decode {name} -o -") == 0
+    with Image.open(io.BytesIO(capfdbinary.readouterr().out)) as image:
+        np.testing.assert_array_equal(np.asarray(image), decoder.decode(data))
+
+
+def test_force_replaces_the_output(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("decode good.inr -o taken.png --force") == 0
+    assert images.read_image("taken.png").shape == (5, 7, 3)
+    assert capfd.readouterr().err == "taken.png: 7x5\n"
+
+
+def test_encode_makes_a_file_beside_the_input_that_decodes(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("encode photo.png -e 1") == 0
+    data, photo = Path("photo.inr").read_bytes(), images.read_image("photo.png")
+    assert metrics.psnr(photo, decoder.decode(data)) > 20
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith(f"photo.inr: {len(data)} bytes, {len(data) / 32:.3f} bpp, ")
+
+
+def test_encode_with_force_replaces_the_output(workdir: Path) -> None:
+    assert run("encode photo.png -e 1 -o taken.inr -f") == 0
+    assert bitstream.read(Path("taken.inr").read_bytes()).width == 16
+
+
+def test_encode_goes_from_standard_input_to_standard_output(
+    workdir: Path, stdin: io.BytesIO, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    stdin.write(Path("photo.png").read_bytes())
+    stdin.seek(0)
+    files = sorted(os.listdir())
+    assert run("encode - -e 1") == 0
+    assert bitstream.read(capfdbinary.readouterr().out).width == 16
+    assert sorted(os.listdir()) == files
+
+
+def test_verbose_names_every_stage(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("encode photo.png -e 1 -v --prune 0.2 -q 90") == 0
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split("  ")[0] for line in lines[1:-1]] == ["fit", "prune", "round to nearest", "fine-tune"]
+
+
+def test_info_is_for_reading(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("info good.inr") == 0
+    out, err = capfd.readouterr()
+    facts = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert (facts["width"], facts["height"], facts["network"]) == ("7", "5", "SIREN 2-6-5-3")
+    assert err == ""
+
+
+def test_info_json_is_one_object(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("info good.inr --json") == 0
+    facts = json.loads(capfd.readouterr().out)
+    assert {key: facts[key] for key in ("file", "version", "width", "height", "channels", "bytes")} == {
+        "file": "good.inr", "version": 0, "width": 7, "height": 5, "channels": 3, "bytes": 109
+    }  # fmt: skip
+    assert facts["bpp"] == round(8 * 109 / 35, 4)
+    assert facts["weights"] == 71
+    assert facts["zero_weights"] == int((bitstream.read(Path("good.inr").read_bytes()).symbols[0] == 0).sum())
+    assert sum(facts["parts"].values()) == 109
+
+
+@pytest.mark.parametrize("arguments", ["info good.inr", "decode good.inr -o -", "decode good.inr -o - --scale 99"])
+def test_a_reader_that_leaves_is_no_failure(workdir: Path, arguments: str) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    process = python("-m", "inrcodec.cli", *arguments.split(), stdout=write_end)
+    os.close(write_end)
+    assert (process.returncode, b"Broken" in process.stderr) == (0, False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_standard_output_is_an_output_error(workdir: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        process = python("-m", "inrcodec.cli", "decode", "good.inr", "-o", "-", stdout=full.fileno())
+    assert process.returncode == 5
+    assert process.stderr == b"inrcodec: -: No space left on device\n"
+
+
+def test_standard_input_is_named_in_messages(stdin: io.BytesIO, capfd: pytest.CaptureFixture[str]) -> None:
+    stdin.write(b"not a picture")
+    stdin.seek(0)
+    assert cli.main(["decode", "-", "-o", "new.png"]) == 3
+    assert capfd.readouterr().err.startswith("inrcodec: -: not an .inr file")
+
+
+def loaded(arguments: list[str], before: str = "") -> set[str]:
+    """Which of torch and torchao a fresh interpreter has loaded after one command."""
+    process = python(
+        "-c",
+        f"{before}\nimport sys, contextlib, inrcodec.cli\n"
+        f"with contextlib.suppress(SystemExit): assert inrcodec.cli.main({arguments!r}) == 0\n"
+        "print('loaded', *{'torch', 'torchao'} & set(sys.modules), file=sys.stderr)",
+    )
+    assert process.returncode == 0, process.stderr
+    return set(process.stderr.decode().splitlines()[-1].split()) - {"loaded"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["encode", "--help"], ["info", "good.inr"], ["decode", "good.inr"]]
+)
+def test_a_command_that_needs_no_torch_loads_none(workdir: Path, arguments: list[str]) -> None:
+    assert loaded(arguments) == set()
+
+
+def test_the_check_for_torch_can_fail(workdir: Path) -> None:
+    assert loaded(["info", "good.inr"], before="import torch") == {"torch"}

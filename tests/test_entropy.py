@@ -1,0 +1,232 @@
+"""Entropy coders: exact inverses, canonical forms, and frames from strangers."""
+
+import contextlib
+import tracemalloc
+
+import numpy as np
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from inrcodec import entropy
+from inrcodec.entropy import CODERS, MAX_SYMBOL, Coder, Symbols
+from inrcodec.errors import CorruptError
+from tests.helpers import varint, zstd_frame
+
+RAW, ESCAPE, SPARSE = CODERS[0], CODERS[2], CODERS[3]
+ZSTD = [coder for coder in CODERS.values() if coder.zstd]
+every_coder = pytest.mark.parametrize("coder", CODERS.values(), ids=lambda coder: coder.name)
+zstd_coder = pytest.mark.parametrize("coder", ZSTD, ids=lambda coder: coder.name)
+
+anything = arrays(np.int32, st.integers(1, 80), elements=st.integers(-MAX_SYMBOL, MAX_SYMBOL))
+sparse = arrays(np.int32, st.integers(1, 200), elements=st.integers(-300, 300), fill=st.just(0))
+symbol_arrays = st.one_of(anything, sparse)
+
+
+def ints(*values: int) -> Symbols:
+    return np.array(values, np.int32)
+
+
+ONE_IN_MANY = np.eye(1, 10_000, 5000, dtype=np.int32)[0]
+
+SAMPLE = ints(3, 0, -1, 200, 0, 0, -128, 127, MAX_SYMBOL, 0, -MAX_SYMBOL, 1, 2, 0, 3, -4)
+"""Sixteen, so that the sparse layout's mask has no padding."""
+
+
+@every_coder
+@given(symbol_arrays)
+def test_decode_inverts_encode(coder: Coder, symbols: Symbols) -> None:
+    decoded = coder.decode(coder.encode(symbols), len(symbols))
+    assert decoded.dtype == np.int32
+    np.testing.assert_array_equal(decoded, symbols)
+
+
+@every_coder
+@pytest.mark.parametrize(
+    "symbols",
+    [ints(0), ints(-1), ints(MAX_SYMBOL), ints(-MAX_SYMBOL), SAMPLE, np.zeros(1000, np.int32), ONE_IN_MANY],
+    ids=["0", "-1", "max", "min", "sample", "zeros", "one in many"],
+)
+def test_decode_inverts_encode_at_the_edges(coder: Coder, symbols: Symbols) -> None:
+    np.testing.assert_array_equal(coder.decode(coder.encode(symbols), len(symbols)), symbols)
+
+
+@given(symbol_arrays)
+def test_encode_takes_the_smallest_and_the_lowest_id_on_a_tie(symbols: Symbols) -> None:
+    best, payload = entropy.encode(symbols)
+    lengths = {coder_id: len(coder.encode(symbols)) for coder_id, coder in CODERS.items()}
+    assert len(payload) == lengths[best] == min(lengths.values())
+    assert all(lengths[coder_id] > lengths[best] for coder_id in range(best))
+
+
+INDEX = np.arange(8000)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "coder_id"),
+    [
+        pytest.param(ints(1, -2, 3), 0, id="few"),
+        pytest.param(ints(*[200, -200, 300] * 99), 1, id="large"),
+        pytest.param(INDEX // 60 - 66, 2, id="small"),
+        pytest.param(np.where(INDEX**2 % 257 < 5, INDEX % 41 - 20, 0), 3, id="sparse"),
+    ],
+)
+def test_every_coder_is_the_smallest_somewhere(symbols: Symbols, coder_id: int) -> None:
+    assert entropy.encode(symbols.astype(np.int32))[0] == coder_id
+
+
+@given(symbol_arrays)
+def test_encode_is_deterministic(symbols: Symbols) -> None:
+    assert entropy.encode(symbols) == entropy.encode(symbols.copy())
+
+
+def test_zigzag_interleaves_the_signs() -> None:
+    assert entropy._zigzag(ints(0, -1, 1, -2, 2)).tolist() == [0, 1, 2, 3, 4]
+
+
+@given(anything)
+def test_unzigzag_inverts_zigzag(symbols: Symbols) -> None:
+    np.testing.assert_array_equal(entropy._unzigzag(entropy._zigzag(symbols)), symbols)
+
+
+@given(arrays(np.int32, st.integers(0, 50), elements=st.integers(0, 2**21 - 1)))
+def test_read_varints_inverts_write_varints(values: Symbols) -> None:
+    np.testing.assert_array_equal(entropy.read_varints(entropy.write_varints(values), len(values)), values)
+
+
+@given(st.integers(0, 2**21 - 1))
+def test_varints_are_leb128(value: int) -> None:
+    assert entropy.write_varints(ints(value)) == varint(value)
+
+
+@zstd_coder
+def test_the_frame_is_plain_zstd_without_its_magic(coder: Coder) -> None:
+    frame = b"\x28\xb5\x2f\xfd" + coder.encode(SAMPLE)
+    assert zstandard.ZstdDecompressor().decompressobj().decompress(frame) == coder.layout(SAMPLE)
+    facts = zstandard.get_frame_parameters(frame)
+    assert (facts.content_size, facts.has_checksum, facts.dict_id) == (zstandard.CONTENTSIZE_UNKNOWN, False, 0)
+
+
+@pytest.mark.parametrize(
+    ("coder", "data", "count"),
+    [
+        pytest.param(RAW, b"\x80\x00", 1, id="varint: overlong by a zero"),
+        pytest.param(RAW, b"\xff\xff\xff\x01", 1, id="varint: four bytes"),
+        pytest.param(RAW, b"\x80", 1, id="varint: unfinished"),
+        pytest.param(RAW, b"\x01\x80", 1, id="varint: unfinished byte after the last"),
+        pytest.param(RAW, b"\x01\x02", 1, id="varint: one too many"),
+        pytest.param(RAW, b"\x01\x02", 3, id="varint: one too few"),
+        pytest.param(ESCAPE, b"\x00" + varint(2 * 127), 1, id="escape: a small symbol is escaped"),
+        pytest.param(ESCAPE, b"\x81\x82", 1, id="escape: trailing byte"),
+        pytest.param(ESCAPE, b"\x81", 2, id="escape: one symbol missing"),
+        pytest.param(ESCAPE, b"\x00", 1, id="escape: the escaped symbol is missing"),
+        pytest.param(SPARSE, b"", 9, id="sparse: no mask"),
+        pytest.param(SPARSE, b"\x03\x81", 1, id="sparse: a padding bit is set"),
+        pytest.param(SPARSE, b"\x01\x80", 1, id="sparse: a zero among the non-zeros"),
+        pytest.param(SPARSE, b"\x01\x81\x81", 1, id="sparse: trailing byte"),
+    ],
+)
+def test_what_no_encoder_writes_is_refused(coder: Coder, data: bytes, count: int) -> None:
+    with pytest.raises(CorruptError):
+        coder.from_layout(data, count)
+
+
+@every_coder
+@given(st.lists(st.sampled_from([0, 1, 2, 127, 128, 129, 255]), max_size=9), st.integers(1, 9))
+def test_a_layout_that_is_accepted_is_the_one_that_is_written(coder: Coder, data: list[int], count: int) -> None:
+    try:
+        symbols = coder.from_layout(bytes(data), count)
+    except CorruptError:
+        return
+    assert coder.layout(symbols) == bytes(data)
+
+
+@every_coder
+@pytest.mark.parametrize("symbol", [MAX_SYMBOL + 1, -MAX_SYMBOL - 1, 2**20 - 1, -(2**20)])
+def test_a_symbol_out_of_range_is_refused(coder: Coder, symbol: int) -> None:
+    payload = coder.encode(ints(1, symbol))
+    with pytest.raises(CorruptError, match="beyond"):
+        coder.decode(payload, 2)
+
+
+@every_coder
+@pytest.mark.parametrize("count", [len(SAMPLE) - 1, len(SAMPLE) + 1, 1, 1000])
+def test_a_wrong_count_is_refused(coder: Coder, count: int) -> None:
+    with pytest.raises(CorruptError):
+        coder.decode(coder.encode(SAMPLE), count)
+
+
+@every_coder
+def test_every_truncation_is_refused(coder: Coder) -> None:
+    payload = coder.encode(SAMPLE)
+    for length in range(len(payload)):
+        with pytest.raises(CorruptError):
+            coder.decode(payload[:length], len(SAMPLE))
+
+
+@every_coder
+@pytest.mark.parametrize("tail", [b"\0", b"\x01", b"again"])
+def test_trailing_bytes_are_refused(coder: Coder, tail: bytes) -> None:
+    payload = coder.encode(SAMPLE)
+    with pytest.raises(CorruptError):
+        coder.decode(payload + (payload if tail == b"again" else tail), len(SAMPLE))
+
+
+def bomb(mebibytes: int) -> bytes:
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        1, format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_content_size=0
+    )
+    frame = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    return b"".join([*(frame.compress(bytes(1 << 20)) for _ in range(mebibytes)), frame.flush()])
+
+
+def refusal_peak(frame: bytes) -> int:
+    """Most bytes held at once while a frame is refused as 1,000 symbols."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorruptError):
+            CODERS[1].decode(frame, 1000)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_bomb_is_refused_without_being_unpacked() -> None:
+    frame = bomb(300)
+    assert len(frame) < 50_000
+    assert refusal_peak(frame) < 1 << 20
+
+
+@pytest.mark.parametrize(("descriptor", "window"), [(0xC0, bytes([0])), (0xE0, b"")], ids=["window", "single segment"])
+def test_a_content_size_of_2_to_the_40_is_refused_without_being_allocated(descriptor: int, window: bytes) -> None:
+    lying = zstd_frame(bytes(1000), descriptor, window + (2**40).to_bytes(8, "little"))
+    assert refusal_peak(lying) < 1 << 20
+
+
+def test_a_window_of_8_mebibytes_is_accepted() -> None:
+    assert entropy.decompress(zstd_frame(b"abc"), 3) == b"abc"
+
+
+@pytest.mark.parametrize("window", [13 << 3 | 1, 14 << 3, 31 << 3 | 7])
+def test_a_window_above_8_mebibytes_is_refused(window: int) -> None:
+    with pytest.raises(CorruptError):
+        entropy.decompress(zstd_frame(b"abc", fields=bytes([window])), 3)
+
+
+def test_a_frame_that_asks_for_a_dictionary_is_refused() -> None:
+    with pytest.raises(CorruptError):
+        entropy.decompress(zstd_frame(b"abc", 1, bytes([0, 7])), 3)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2])
+def test_a_frame_longer_than_the_limit_is_refused(limit: int) -> None:
+    with pytest.raises(CorruptError, match=f"more than {limit} bytes"):
+        entropy.decompress(zstd_frame(b"abc"), limit)
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_a_frame_or_refused(data: bytes) -> None:
+    with contextlib.suppress(CorruptError):
+        assert len(entropy.decompress(data, 100)) <= 100

@@ -1,0 +1,170 @@
+"""Files in and out: a write leaves the whole new file or the old state, and reads are bounded."""
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inrcodec import files
+from inrcodec.errors import BitstreamError, InputImageError, LimitError, OutputError
+from tests.helpers import contents
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory but for the input `source`."""
+    monkeypatch.chdir(tmp_path)
+    Path("source").write_bytes(b"source")
+    return tmp_path
+
+
+def test_a_new_file_is_written_whole(here: Path) -> None:
+    files.write_output("new", b"data", "source", force=False)
+    assert contents(here) == {"source": b"source", "new": b"data"}
+
+
+def test_an_existing_file_is_kept(here: Path) -> None:
+    Path("old").write_bytes(b"old")
+    with pytest.raises(OutputError, match="old: exists already"):
+        files.write_output("old", b"data", "source", force=False)
+    assert contents(here) == {"source": b"source", "old": b"old"}
+
+
+def test_force_replaces_an_existing_file(here: Path) -> None:
+    Path("old").write_bytes(b"old")
+    files.write_output("old", b"data", "source", force=True)
+    assert contents(here) == {"source": b"source", "old": b"data"}
+
+
+@pytest.mark.parametrize("name", ["source", "./source", "hard link", "soft link"])
+def test_the_input_is_never_the_output(here: Path, name: str) -> None:
+    Path("hard link").hardlink_to("source")
+    Path("soft link").symlink_to("source")
+    with pytest.raises(OutputError, match="is the input itself"):
+        files.write_output(name, b"data", "source", force=True)
+    assert Path("source").read_bytes() == b"source"
+
+
+@pytest.mark.parametrize("source", ["-", "missing"])
+def test_an_output_may_replace_a_file_whatever_the_input_is(here: Path, source: str) -> None:
+    Path("old").write_bytes(b"old")
+    files.write_output("old", b"data", source, force=True)
+    assert Path("old").read_bytes() == b"data"
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("missing/new", "missing/new: the directory missing does not exist"),
+        ("source/new", "source/new: the directory source does not exist"),
+        ("directory", "directory: is not a regular file"),
+        ("pipe", "pipe: is not a regular file"),
+        ("dangling", "dangling: is not a regular file"),
+        ("n" * 256, "nnn: File name too long"),
+    ],
+)
+def test_what_cannot_become_a_file_is_refused(here: Path, name: str, complaint: str) -> None:
+    Path("directory").mkdir()
+    os.mkfifo("pipe")
+    Path("dangling").symlink_to("nowhere")
+    with pytest.raises(OutputError, match=complaint):
+        files.check_output(name, "source", force=True)
+
+
+def test_a_link_is_replaced_and_not_followed(here: Path) -> None:
+    Path("target").write_bytes(b"target")
+    Path("link").symlink_to("target")
+    files.write_output("link", b"data", "source", force=True)
+    assert contents(here) == {"source": b"source", "target": b"target", "link": b"data"}
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "\N{GRINNING FACE}" * 63 + "xyz"], ids=["letters", "four-byte letters"])
+def test_a_name_may_be_as_long_as_the_file_system_allows(here: Path, name: str) -> None:
+    files.write_output(name, b"data", "source", force=False)
+    assert Path(name).read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("step", ["replace", "fsync", "chmod"])
+def test_a_failed_write_changes_nothing(here: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    Path("old").write_bytes(b"old")
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(OutputError, match="old: No space left on device"):
+        files.write_output("old", b"data", "source", force=True)
+    assert contents(here) == {"source": b"source", "old": b"old"}
+
+
+def test_an_interrupted_write_changes_nothing(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_output("new", b"data", "source", force=False)
+    assert contents(here) == {"source": b"source"}
+
+
+def test_bytes_that_the_disk_changed_are_noticed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_bytes", lambda path: b"dat\0")
+    with pytest.raises(OutputError, match="new: the disk returns other bytes"):
+        files.write_output("new", b"data", "source", force=False)
+    assert os.listdir(here) == ["source"]
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o000])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    previous = os.umask(request.param)
+    yield request.param
+    os.umask(previous)
+
+
+def test_permissions_follow_the_umask(here: Path, umask: int) -> None:
+    files.write_output("new", b"data", "source", force=False)
+    assert stat.S_IMODE(os.stat("new").st_mode) == 0o666 & ~umask
+    assert os.umask(umask) == umask
+
+
+def test_standard_output_gets_the_bytes(here: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    files.write_output("-", b"\x89data", "source", force=False)
+    assert capfdbinary.readouterr().out == b"\x89data"
+    assert contents(here) == {"source": b"source"}
+
+
+def test_a_terminal_gets_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(OutputError, match="terminal"):
+        files.check_output("-", "source", force=True)
+
+
+@pytest.mark.parametrize("limit", [6, 7, 1 << 30])
+def test_a_file_up_to_the_limit_is_read(here: Path, limit: int) -> None:
+    assert files.read_bounded("source", limit) == b"source"
+
+
+@pytest.mark.parametrize("limit", [0, 5])
+def test_a_longer_file_is_over_the_limit(here: Path, limit: int) -> None:
+    with pytest.raises(LimitError, match=f"source: over {limit} bytes"):
+        files.read_bounded("source", limit)
+
+
+def test_standard_input_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"source")))
+    assert files.read_bounded("-", 6) == b"source"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"source")))
+    with pytest.raises(LimitError):
+        files.read_bounded("-", 5)
+
+
+@pytest.mark.parametrize("refusal", [InputImageError, BitstreamError])
+@pytest.mark.parametrize("name", ["missing", "directory", "pipe", "nul\0", "n" * 256, ""])
+def test_what_is_not_a_regular_file_is_refused(here: Path, name: str, refusal: type[Exception]) -> None:
+    Path("directory").mkdir()
+    os.mkfifo("pipe")
+    with pytest.raises(refusal, match=f"^{name}: "):
+        files.read_bounded(name, 9, refusal)

@@ -1,0 +1,115 @@
+"""The shape of the house: imports go down only, heavy ones stay where they belong, nothing executes foreign data."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
+
+RANKS = {
+    "errors": 0, "progress": 0, "metrics": 0,
+    "entropy": 1, "pixels": 1, "files": 1, "siren": 1, "optim": 1, "terminal": 1,
+    "images": 2, "model": 2, "network": 2,
+    "bitstream": 3, "fit": 3,
+    "decoder": 4, "compress": 4,
+    "encoder": 5,
+    "cli": 6, "__init__": 6,
+}  # fmt: skip
+"""Every module and its rank; a module imports only from lower ranks."""
+
+TORCH = {"optim", "network", "fit", "compress", "encoder"}
+"""Modules that import torch when they are imported."""
+
+BANNED = {"pickle", "marshal", "shelve", "eval", "exec", "load", "system", "compile", "__import__"}
+"""Names that no module calls or imports: ways to execute what a file says."""
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """(module, whether at import time) of each import statement of a file, those for type checkers left out."""
+    found = []
+
+    def visit(node: ast.AST, at_import: bool) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            return
+        if isinstance(node, ast.Import):
+            found.extend((alias.name, at_import) for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names] if node.module == "inrcodec" else []
+            found.extend((f"inrcodec.{name}", at_import) for name in names)
+            found.append((node.module or "", at_import))
+        for child in ast.iter_child_nodes(node):
+            visit(child, at_import and not isinstance(node, ast.FunctionDef))
+
+    visit(ast.parse(path.read_text()), True)
+    return found
+
+
+def test_the_table_names_every_module() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == set(RANKS)
+
+
+@pytest.mark.parametrize("module", RANKS)
+def test_imports_go_down_only(module: str) -> None:
+    for name, _ in imports(PACKAGE / f"{module}.py"):
+        if name.startswith("inrcodec.") and name.removeprefix("inrcodec.") in RANKS:
+            assert RANKS[name.removeprefix("inrcodec.")] < RANKS[module], f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", RANKS)
+def test_torch_is_imported_by_the_encoders_side_only(module: str) -> None:
+    loads = any(name.split(".")[0] == "torch" for name, at_import in imports(PACKAGE / f"{module}.py") if at_import)
+    assert loads == (module in TORCH)
+
+
+def test_torchao_is_imported_inside_one_function_only() -> None:
+    users = {
+        (path.stem, at_import)
+        for path in PACKAGE.glob("*.py")
+        for name, at_import in imports(path)
+        if name.split(".")[0] == "torchao"
+    }
+    assert users == {("compress", False)}
+
+
+@pytest.mark.parametrize("module", RANKS)
+def test_nothing_executes_what_a_file_says(module: str) -> None:
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    names = {f.id for f in called if isinstance(f, ast.Name)} | {
+        f.attr for f in called if isinstance(f, ast.Attribute) and not isinstance(f.value, ast.Name | ast.Attribute)
+    }
+    modules = {name.split(".")[0] for name, _ in imports(PACKAGE / f"{module}.py")}
+    assert not (names | modules) & BANNED
+    assert "print" not in names or module in ("cli", "terminal")
+
+
+def loaded(code: str) -> set[str]:
+    """Which of torch and torchao a fresh interpreter has loaded after `code`."""
+    check = f"{code}\nimport sys\nprint(*({{'torch', 'torchao'}} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_importing_the_package_loads_no_torch() -> None:
+    assert loaded("import inrcodec, inrcodec.cli") == set()
+
+
+def test_decoding_in_numpy_loads_no_torch(data: bytes) -> None:
+    assert loaded(f"import inrcodec; inrcodec.decode({data!r}, (9, 9)); inrcodec.open({data!r})") == set()
+
+
+def test_the_check_for_torch_can_fail() -> None:
+    assert loaded("import inrcodec; inrcodec.encode") == {"torch"}
+
+
+def test_public_names_resolve_and_others_do_not() -> None:
+    import inrcodec
+
+    for name in inrcodec.__all__:
+        assert getattr(inrcodec, name) is not None
+        assert name in dir(inrcodec)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = inrcodec.nonsense

@@ -1,0 +1,61 @@
+"""Laws of SOAP."""
+
+import torch
+
+from inrcodec.optim import Soap
+
+
+def quadratic(dim: int, condition: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A rotated, ill-conditioned curvature and an optimum."""
+    generator = torch.Generator().manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(dim, dim, generator=generator))[0]
+    scales = torch.logspace(0, -float(torch.log10(torch.tensor(condition))), dim)
+    return basis @ torch.diag(scales) @ basis.T, torch.randn(dim, 4, generator=generator)
+
+
+def descend(soap_or_adam: str, steps: int) -> float:
+    curvature, optimum = quadratic(8, 1e3)
+    point = torch.zeros(8, 4)
+    soap = Soap([point])
+    adam = torch.optim.Adam([point], lr=3e-2, betas=(0.95, 0.95))
+    for step in range(steps):
+        gradient = curvature @ (point - optimum)
+        rate = 3e-2 * (1 - step / steps)
+        if soap_or_adam == "soap":
+            soap.step([gradient], rate)
+        else:
+            adam.param_groups[0]["lr"], point.grad = rate, gradient
+            adam.step()
+    return float(((point - optimum) * (curvature @ (point - optimum))).sum())
+
+
+def test_soap_beats_adam_where_the_curvature_is_rotated() -> None:
+    assert descend("soap", 300) < 0.5 * descend("adam", 300)
+
+
+def test_the_first_step_moves_nothing_and_the_second_moves_by_the_rate() -> None:
+    point = torch.zeros(3, 5)
+    soap, gradient = Soap([point]), torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+    soap.step([gradient], rate=0.1)
+    assert torch.equal(point, torch.zeros(3, 5))
+    soap.step([gradient], rate=0.1)
+    assert 0 < float(point.abs().max()) <= 0.1 * 15**0.5
+
+
+def test_a_vector_is_stepped_like_a_column() -> None:
+    generator = torch.Generator().manual_seed(1)
+    vector, column = torch.zeros(6), torch.zeros(6, 1)
+    one, other = Soap([vector]), Soap([column])
+    for _ in range(25):
+        gradient = torch.randn(6, generator=generator)
+        one.step([gradient], 1e-2)
+        other.step([gradient[:, None]], 1e-2)
+    assert torch.allclose(vector, column[:, 0], atol=1e-5)
+
+
+def test_a_step_follows_the_gradient_downhill() -> None:
+    point = torch.tensor([1.0, -2.0, 3.0])
+    soap = Soap([point])
+    for _ in range(400):
+        soap.step([2 * point], 1e-2)
+    assert float(point.abs().max()) < 0.1

@@ -1,0 +1,41 @@
+"""Laws of coordinates and codes."""
+
+import numpy as np
+import pytest
+
+from inrcodec import pixels
+
+
+def test_codes_survive_the_way_to_values_and_back() -> None:
+    codes = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(pixels.to_uint8(pixels.to_unit(codes)), codes)
+
+
+def test_values_beyond_the_range_are_clamped() -> None:
+    assert pixels.to_uint8(np.array([-3.0, 3.0], np.float32)).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 17), (17, 1), (3, 5), (64, 64), (256, 384)])
+def test_pixels_are_square_and_the_longer_side_spans_one_frame(height: int, width: int) -> None:
+    grid = pixels.pixel_centres(height, width).reshape(height, width, 2).astype(np.float64)
+    pitch = 2 / max(height, width)
+    assert np.allclose(np.diff(grid[:, 0, 0]), pitch, atol=1e-6)
+    assert np.allclose(np.diff(grid[0, :, 1]), pitch, atol=1e-6)
+    assert grid[-1, 0, 0] + pitch / 2 == pytest.approx(height / max(height, width), abs=1e-6)
+    assert grid[0, -1, 1] + pitch / 2 == pytest.approx(width / max(height, width), abs=1e-6)
+
+
+def test_the_grid_is_symmetric_about_the_origin() -> None:
+    grid = pixels.pixel_centres(6, 9)
+    assert np.allclose(grid, -grid[::-1])
+
+
+def test_grids_nest_a_pixel_is_the_mean_of_those_it_splits_into() -> None:
+    coarse = pixels.axis_positions(10, 12, 0, 10, 10).astype(np.float64)
+    fine = pixels.axis_positions(10, 12, 0, 10, 30).astype(np.float64).reshape(10, 3)
+    assert np.allclose(coarse, fine.mean(1), atol=1e-7)
+
+
+def test_a_part_of_the_axis_has_the_positions_that_the_whole_has_there() -> None:
+    whole = pixels.axis_positions(10, 12, 0, 10, 40)
+    assert np.array_equal(pixels.axis_positions(10, 12, 3, 5, 8), whole[12:20])

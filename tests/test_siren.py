@@ -1,0 +1,133 @@
+"""Laws of the network: its start, and the agreement of its two array modules."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from inrcodec import siren
+from inrcodec.network import CpuMath, Network
+
+
+def arcsine_cdf(values: np.ndarray) -> np.ndarray:
+    return 0.5 + np.arcsin(np.clip(values, -1, 1)) / math.pi
+
+
+def normal_cdf(values: np.ndarray) -> np.ndarray:
+    return np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in values])
+
+
+def distance(samples: np.ndarray, cdf: np.ndarray) -> float:
+    """Kolmogorov and Smirnov's distance of sorted samples to a law given by its cdf at them."""
+    return float(np.abs(np.arange(1, len(samples) + 1) / len(samples) - cdf).max())
+
+
+def pre_activations(arch: siren.SirenArch, params: siren.Params, coords: np.ndarray) -> list[np.ndarray]:
+    values, found = coords, []
+    for layer in range(arch.depth):
+        found.append(values @ params[2 * layer].T + params[2 * layer + 1])
+        values = np.sin(found[-1])
+    return found
+
+
+@pytest.mark.parametrize("depth", range(3, 9))
+def test_at_the_classic_start_every_hidden_layer_is_normal_before_and_arcsine_after_its_sine(depth: int) -> None:
+    arch = siren.SirenArch((256,) * depth)
+    coords = np.random.default_rng(1).uniform(-1, 1, (2000, 2)).astype(np.float32)
+    for z in pre_activations(arch, siren.init_classic(arch, seed=depth), coords)[1:]:
+        samples = np.sort(z.reshape(-1)[::37])
+        # Near, not at: the variance settles where v = 1 - exp(-2 v), so the deviation at 0.89; the sine of N(0, 0.89^2)
+        # is 0.068 away from the arcsine law, a uniform law would be 0.105 away.
+        assert abs(samples.std() - 1) < 0.13
+        assert distance(samples, normal_cdf(samples)) < 0.04
+        waves = np.sin(samples)
+        assert distance(np.sort(waves), arcsine_cdf(np.sort(waves))) < 0.08
+
+
+def test_w0_in_every_layer_and_w0_folded_in_are_the_same_function() -> None:
+    arch, w0 = siren.SirenArch((16, 16, 16)), 30.0
+    folded = siren.init_classic(arch, seed=3, w0=w0)
+    values = coords = np.random.default_rng(0).uniform(-1, 1, (50, 2)).astype(np.float32)
+    for layer in range(arch.depth):
+        weight, bias = folded[2 * layer] / w0, folded[2 * layer + 1] / w0
+        bound = 1 / 2 if layer == 0 else math.sqrt(6 / 16) / w0
+        assert np.abs(weight).max() <= bound
+        values = np.sin(w0 * (values @ weight.T + bias))
+    paper = values @ folded[-2].T + folded[-1]
+    assert np.allclose(paper, siren.forward(arch, folded, coords, np), atol=1e-4)
+
+
+def test_the_output_layer_has_no_sine() -> None:
+    arch = siren.SirenArch((4,), channels=1)
+    params = siren.init_classic(arch, seed=0)
+    params[-1] = np.array([100.0], np.float32)
+    assert siren.forward(arch, params, np.zeros((1, 2), np.float32), np)[0, 0] > 90
+
+
+def test_first_layer_frequencies_of_the_codecs_start_lie_in_their_range() -> None:
+    config = siren.InitConfig(w_min=2.0, w_max=50.0)
+    first = siren.init(siren.SirenArch((400, 8)), 0, config)[0]
+    frequencies = np.hypot(first[:, 0], first[:, 1])
+    assert frequencies.min() >= 2.0
+    assert frequencies.max() <= 50.0
+    assert np.median(frequencies) == pytest.approx(math.sqrt(2.0 * 50.0), rel=0.25)
+
+
+def test_the_start_depends_on_the_seed_alone() -> None:
+    arch, config = siren.SirenArch((8, 8)), siren.InitConfig()
+    one, same, other = (siren.init(arch, seed, config) for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not np.array_equal(one[0], other[0])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_numpy_and_torch_evaluate_alike(channels: int) -> None:
+    arch = siren.SirenArch((24, 20, 16), channels)
+    params = siren.init(arch, 0, siren.InitConfig())
+    coords = np.random.default_rng(0).uniform(-1, 1, (500, 2)).astype(np.float32)
+    tensors = [torch.from_numpy(p) for p in params]
+    expected = siren.forward(arch, params, coords, np)
+    assert expected.shape == (500, channels)
+    for module in (torch, CpuMath):
+        assert np.allclose(siren.forward(arch, tensors, torch.from_numpy(coords), module), expected, atol=1e-4)
+
+
+def test_param_shapes_count_every_weight() -> None:
+    arch = siren.SirenArch((5, 4), channels=1)
+    assert arch.param_shapes() == ((5, 2), (5,), (4, 5), (4,), (1, 4), (1,))
+    assert arch.param_count() == 10 + 5 + 20 + 4 + 4 + 1
+    assert arch.depth == 2
+
+
+def test_the_fast_sine_has_the_gradient_of_the_sine() -> None:
+    z = torch.linspace(-20, 20, 401, requires_grad=True)
+    (fast,) = torch.autograd.grad(CpuMath.sin(z).sum(), z)
+    assert torch.allclose(fast, torch.cos(z), atol=1e-6)
+    assert torch.allclose(CpuMath.sin(z), torch.sin(z), atol=1e-6)
+
+
+def test_the_networks_gradient_is_that_of_finite_differences() -> None:
+    arch = siren.SirenArch((6, 5), channels=2)
+    network = Network(arch, siren.init(arch, 0, siren.InitConfig(w_max=5)), torch.device("cpu"))
+    coords = torch.rand(40, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+    network(coords).square().mean().backward()
+    for value in network.values:
+        assert value.grad is not None
+        with torch.no_grad():
+            value.flatten()[0].add_(1e-2)
+            up = network(coords).square().mean()
+            value.view(-1)[0] -= 2e-2
+            down = network(coords).square().mean()
+            value.view(-1)[0] += 1e-2
+        assert float(up - down) / 2e-2 == pytest.approx(float(value.grad.view(-1)[0]), abs=2e-3)
+
+
+def test_snapshot_and_load_are_inverse() -> None:
+    arch = siren.SirenArch((4,))
+    network = Network(arch, siren.init(arch, 0, siren.InitConfig()), torch.device("cpu"))
+    before = network.snapshot()
+    network.load([torch.zeros_like(value) for value in before])
+    assert all(not value.any() for value in network.values)
+    network.load(before)
+    assert all(torch.equal(a, b) for a, b in zip(before, network.snapshot(), strict=True))

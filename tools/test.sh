@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Run all checks: style, types, tests. On a fresh machine it makes .venv first. Arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/venv.sh dev
+ruff check .
+ruff format --check .
+mypy
+python -m pytest -q "$@"
+cat <<'END'
+
+All checks passed. Next:
+  bash tools/demo.sh                 encode a photograph and draw it at 1x and 3x
+  bash tools/test.sh -k bitstream    run a part of the tests
+END
