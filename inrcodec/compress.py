@@ -54,7 +54,7 @@ class QuantizeConfig:
     noise: float = 1.0
     """Predicted error of rounding all weights at once, as a multiple of the fit's mean squared error. Fine-tuning takes
     most of it back."""
-    refit: FitConfig = FitConfig(steps=1500, rate=1e-2)  # noqa: RUF009 (frozen)
+    refit: FitConfig = FitConfig(steps=2000, rate=5e-3)  # noqa: RUF009 (frozen)
     """The fine-tuning while rounding; 0 steps rounds all weights at once."""
     largest_bias_step: float = 1 / 512
     """Of the output layer's bias, in values: a quarter of a code, so that a picture of one colour keeps it."""

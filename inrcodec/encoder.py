@@ -51,11 +51,11 @@ class Rung:
 
 
 LADDER = (
-    Rung(0, 0.010, 1.0),
-    Rung(25, 0.027, 1.0),
-    Rung(50, 0.071, 0.8),
-    Rung(75, 0.180, 0.6),
-    Rung(100, 0.400, 0.4),
+    Rung(0, 0.010, 0.4),
+    Rung(25, 0.024, 0.4),
+    Rung(50, 0.059, 0.4),
+    Rung(75, 0.137, 0.4),
+    Rung(100, 0.330, 0.4),
 )
 
 SHAPE = (1.5, 1.25, 1.0, 1.0, 0.875, 0.75, 0.625)
@@ -163,16 +163,18 @@ class Plan:
 
 
 _WIDTH_OF_RATE = 28
-"""`FitConfig.rate` is for networks up to this mean width; beyond, the rate falls as 1 / width (docs/experiments.md)."""
+"""`FitConfig.rate` is for networks of this mean width; the rate goes as 1 / width (docs/experiments.md)."""
+_FASTEST = 1.5
+"""Largest factor by which a narrow network's rate is raised."""
 
 
 def plan(config: EncoderConfig, point: Rung, arch: siren.SirenArch) -> Plan:
     """The searches of an encode: steps from the effort, noise from the quality, rates from the network's width."""
     width = math.sqrt(arch.param_count() / arch.depth)
-    faster, slower = 2.0 ** (config.effort - 5), min(1.0, _WIDTH_OF_RATE / width)
+    longer, faster = 2.0 ** (config.effort - 5), min(_FASTEST, _WIDTH_OF_RATE / width)
 
     def scaled(fit: FitConfig) -> FitConfig:
-        return replace(fit, steps=max(1, round(faster * fit.steps)), rate=slower * fit.rate, seed=config.seed)
+        return replace(fit, steps=max(1, round(longer * fit.steps)), rate=faster * fit.rate, seed=config.seed)
 
     pruning, quantizing = PruneConfig(config.prune), QuantizeConfig(point.noise)
     return Plan(

@@ -36,7 +36,7 @@ Map = Callable[[Callable[[Tensor], list[Tensor]], Sequence[Tensor]], Iterator[li
 class FitConfig:
     """Options of `optimize`; the defaults are the codec's at effort 5 (docs/experiments.md)."""
 
-    steps: int = 4500
+    steps: int = 6000
     rate: float = 5e-2
     """Peak of the learning rate: linear warm-up, then half a cosine, squared, down to `final_rate` times the peak."""
     final_rate: float = 0.005
