@@ -102,7 +102,7 @@ def test_ctrl_c_once_writes_the_best_so_far(noise: Path) -> None:
     with encoding() as terminal:
         terminal.wait_for("fit ")
         terminal.press_ctrl_c()
-        terminal.wait_for("noise.inr: ")
+        terminal.wait_for("\r\x1b[Knoise.inr: ")
         assert terminal.process.wait(20) == 0
     assert bitstream.read(Path("noise.inr").read_bytes()).width == 64
 

@@ -220,6 +220,13 @@ def test_a_frame_that_asks_for_a_dictionary_is_refused() -> None:
         entropy.decompress(zstd_frame(b"abc", 1, bytes([0, 7])), 3)
 
 
+def test_a_frame_without_its_last_block_is_refused() -> None:
+    whole = zstd_frame(b"abc") + zstd_frame(b"")[2:]
+    unfinished = bytes([*whole[:2], whole[2] & ~1, *whole[3:-3]])
+    with pytest.raises(CorruptError, match="cut short"):
+        entropy.decompress(unfinished, 3)
+
+
 @pytest.mark.parametrize("limit", [0, 1, 2])
 def test_a_frame_longer_than_the_limit_is_refused(limit: int) -> None:
     with pytest.raises(CorruptError, match=f"more than {limit} bytes"):

@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,6 +152,16 @@ def test_a_file_up_to_the_limit_is_read(here: Path, limit: int) -> None:
 def test_a_longer_file_is_over_the_limit(here: Path, limit: int) -> None:
     with pytest.raises(LimitError, match=f"source: over {limit} bytes"):
         files.read_bounded("source", limit)
+
+
+def test_a_vast_file_is_not_read(here: Path) -> None:
+    os.truncate("source", 1 << 30)
+    tracemalloc.start()
+    with pytest.raises(LimitError):
+        files.read_bounded("source", 1000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_standard_input_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:

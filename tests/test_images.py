@@ -143,8 +143,8 @@ UNREADABLE = {
     "cut webp": encoded("WEBP")[:-500],
     "damaged png": encoded("PNG").replace(b"IDAT", b"IDAT\xff", 1),
     "no pixels": png_claiming(5, 5),
-    "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 5\n%%EndComments\n",
 }
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 5\n%%EndComments\n"
 
 
 @pytest.mark.parametrize("data", UNREADABLE.values(), ids=UNREADABLE)
@@ -152,6 +152,14 @@ def test_an_unreadable_file_is_refused_by_name(tmp_path: Path, data: bytes) -> N
     (tmp_path / "bad.png").write_bytes(data)
     with pytest.raises(InputImageError, match=r"bad\.png: not a readable picture"):
         images.to_array(tmp_path / "bad.png")
+
+
+def test_a_format_that_runs_other_programs_is_not_even_tried(tmp_path: Path) -> None:
+    (tmp_path / "program.png").write_bytes(EPS)
+    with Image.open(tmp_path / "program.png") as image:
+        assert image.format == "EPS"
+    with pytest.raises(InputImageError, match="cannot identify"):
+        images.to_array(tmp_path / "program.png")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])

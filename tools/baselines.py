@@ -45,9 +45,9 @@ def upper_envelope(points: list[Point]) -> list[Point]:
     return kept
 
 
-def psnr_at(points: list[Point], file_bytes: int) -> float:
-    """PSNR in dB at a size, linear in log bytes between the points beside it; nan below the smallest file."""
+def psnr_at(points: list[Point], file_bytes: int) -> float | None:
+    """PSNR in dB at a size, linear in log bytes between the points beside it; None below the smallest file."""
     if file_bytes < points[0].file_bytes:
-        return float("nan")
+        return None
     sizes = np.log([point.file_bytes for point in points])
     return float(np.interp(np.log(file_bytes), sizes, [point.psnr for point in points]))

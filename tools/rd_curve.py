@@ -12,6 +12,7 @@ better of 4:2:0 and 4:4:4; they are compared at equal bytes, linear in log bytes
 import argparse
 import json
 import time
+from itertools import repeat
 from pathlib import Path
 
 import baselines
@@ -48,7 +49,7 @@ def measure(name: str, image: np.ndarray, options: argparse.Namespace) -> dict[s
         print(
             f"{name:<16}{image.shape[1]:>4}x{image.shape[0]:<5}{quality:>3}{len(encoded.data):>8}{encoded.bpp:>7.3f}"
             f"{encoded.psnr:>8.2f}"
-            + "".join(f"{value:>8.2f}{encoded.psnr - value:>+7.2f}" for value in others.values())
+            + "".join(map(compared, others.values(), repeat(encoded.psnr)))
             + f"{seconds:>7.0f} s",
             flush=True,
         )
@@ -60,6 +61,11 @@ def measure(name: str, image: np.ndarray, options: argparse.Namespace) -> dict[s
             codec: [[8 * point.file_bytes / pixels, point.psnr] for point in points] for codec, points in curves.items()
         },
     }
+
+
+def compared(baseline: float | None, ours: float) -> str:
+    """A baseline's PSNR and our gain over it; dashes where it has no file so small."""
+    return f"{'-':>8}{'-':>7}" if baseline is None else f"{baseline:>8.2f}{ours - baseline:>+7.2f}"
 
 
 def plot(rows: list[dict], path: Path) -> None:
@@ -97,7 +103,7 @@ def main() -> None:
     head = "".join(f"{codec:>8}{'ours+':>7}" for codec in options.codecs)
     print(f"{'picture':<16}{'size':<10}{'q':>3}{'bytes':>8}{'bpp':>7}{'PSNR':>8}{head}{'time':>7}")
     rows = [measure(path.stem, load(path, options.scale), options) for path in options.pictures]
-    gains = [point["psnr"] - point["JPEG"] for row in rows for point in row["points"] if "JPEG" in point]
+    gains = [point["psnr"] - point["JPEG"] for row in rows for point in row["points"] if point.get("JPEG")]
     if gains:
         print(f"least gain over JPEG at equal bytes: {min(gains):+.2f} dB")
     if options.out:
