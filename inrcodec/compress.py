@@ -68,7 +68,7 @@ class Stage:
     psnr: float
     """After the stage, in dB, before rounding to codes."""
     file_bytes: int
-    """After the stage: of the .inr file, or, before quantization, of the weights as float32."""
+    """After the stage: of the .inr file; before quantization, of the weights as float32, and of a mask if pruned."""
     note: str = ""
 
 

@@ -60,7 +60,8 @@ LADDER = (
 
 SHAPE = (1.5, 1.25, 1.0, 1.0, 0.875, 0.75, 0.625)
 """Neurons of the sine layers, relative to the third: wide at the coordinates, tapering to the colours."""
-_NARROWEST = 4
+_LANES = 4
+"""Neurons come in multiples of this, the least of a layer: matrix products are faster so (docs/experiments.md)."""
 _SIDE_OF_W_MAX = 384
 """`InitConfig.w_max` is for this longer side, in pixels."""
 
@@ -76,10 +77,11 @@ def rung(quality: int) -> Rung:
 def choose_arch(height: int, width: int, channels: int, weights_per_pixel: float) -> siren.SirenArch:
     """The widest network of the codec's shape with at most that many weights; shallower where that is very few."""
     budget = weights_per_pixel * height * width
-    best = siren.SirenArch((_NARROWEST,), channels)
+    best = siren.SirenArch((_LANES,), channels)
     for depth in (2, 3, 5, len(SHAPE)):
-        for third in range(1, 1024):
-            dims = tuple(min(1024, max(_NARROWEST, round(third * share))) for share in SHAPE[:depth])
+        for quarters in range(4, 4 * 1024):
+            lanes = [max(1, round(quarters / 4 * share / _LANES)) for share in SHAPE[:depth]]
+            dims = tuple(min(1024, _LANES * count) for count in lanes)
             arch = siren.SirenArch(dims, channels)
             if arch.param_count() > budget:
                 break
@@ -201,7 +203,9 @@ def _search(network: Network, picture: Picture, searches: Plan, monitor: Monitor
     if searches.prune.fraction and not monitor.stopped():
         masks, psnr = prune(network, picture, searches.prune, _within(monitor, fit_steps, total))
         kept = int(sum(mask.sum() for mask in masks))
-        stages.append(Stage("prune", psnr, 4 * kept, f"{kept} weights left"))
+        stages.append(Stage("prune", psnr, 4 * kept + -(-count // 8), f"{kept} weights left"))
+    else:
+        stages.append(Stage("prune", psnr, 4 * count, "off: a smaller dense network is better at equal bytes"))
     rounding, listener = searches.quantize, _within(monitor, fit_steps + prune_steps, total)
     if monitor.stopped():
         rounding = replace(rounding, refit=replace(rounding.refit, steps=rounding.refit.steps // 10))

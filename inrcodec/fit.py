@@ -58,6 +58,10 @@ class FitConfig:
     """Divergences after which the search ends with the best so far; each goes back to it and halves the rate."""
     seed: int = 0
 
+    def chunk_on(self, device: torch.device) -> int:
+        """Pixels in a chunk on a device."""
+        return self.chunk if device.type == "cpu" else self.batch
+
 
 def no_projection(values: Sequence[Tensor], progress: float) -> list[Tensor]:
     """The identity."""
@@ -130,7 +134,9 @@ def mse(network: Network, at: Sequence[Tensor], picture: Picture, config: FitCon
             coords, target = picture.samples(part)
             return [(network.evaluate(at, coords) - target).square().sum(dtype=torch.float64)]
 
-    total = torch.stack([error for (error,) in run(of_chunk, torch.split(index, config.chunk))]).sum()
+    total = torch.stack(
+        [error for (error,) in run(of_chunk, torch.split(index, config.chunk_on(network.device)))]
+    ).sum()
     return float(total) / (len(index) * picture.channels)
 
 
@@ -195,8 +201,7 @@ class Search:
             count, (min(config.batch, count),), generator=self._generator, device=self._network.device
         )
         at = self._project(self._params, step / config.steps)
-        chunk = config.chunk if self._network.device.type == "cpu" else config.batch
-        gradient = _gradient(self._network, at, self._picture, index, chunk, self._run)
+        gradient = _gradient(self._network, at, self._picture, index, config.chunk_on(self._network.device), self._run)
         self._soap.step(gradient, self._rate * schedule(step, self._start, config))
 
     def look(self) -> None:

@@ -1,11 +1,11 @@
 """The shape of the house: imports go down only, heavy ones stay where they belong, nothing executes foreign data."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.helpers import python
 
 PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
 
@@ -88,9 +88,9 @@ def test_nothing_executes_what_a_file_says(module: str) -> None:
 
 def loaded(code: str) -> set[str]:
     """Which of torch and torchao a fresh interpreter has loaded after `code`."""
-    check = f"{code}\nimport sys\nprint(*({{'torch', 'torchao'}} & set(sys.modules)))"
-    run = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
-    return set(run.stdout.split())
+    process = python("-c", f"{code}\nimport sys\nprint(*({{'torch', 'torchao'}} & set(sys.modules)))")
+    assert process.returncode == 0, process.stderr
+    return set(process.stdout.decode().split())
 
 
 def test_importing_the_package_loads_no_torch() -> None:

@@ -90,9 +90,12 @@ def test_the_network_keeps_to_its_budget(height: int, width: int) -> None:
     assert arch.param_count() > 0.85 * min(0.06 * height * width, 300_000) or arch.param_count() < 200
 
 
-def test_the_report_names_each_stage_with_its_price() -> None:
-    encoded = encode_with_report(waves(32, 32), dataclasses.replace(FAST, prune=0.2))
+@pytest.mark.parametrize(("prune", "note"), [(0.0, "off"), (0.2, "weights left")])
+def test_the_report_names_each_stage_with_its_price_and_says_which_is_off(prune: float, note: str) -> None:
+    encoded = encode_with_report(waves(32, 32), dataclasses.replace(FAST, prune=prune))
     assert [stage.name for stage in encoded.stages] == ["fit", "prune", "round to nearest", "fine-tune"]
+    assert note in encoded.stages[1].note
+    assert (encoded.stages[1].file_bytes < encoded.stages[0].file_bytes) == (prune > 0)
     assert encoded.stages[-1].file_bytes == len(encoded.data)
     assert bitstream.read(encoded.data).arch.param_count() * 4 == encoded.stages[0].file_bytes
 

@@ -11,7 +11,6 @@ Times are medians of interleaved repetitions. Memory is the peak resident set of
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -66,17 +65,26 @@ def reduced(path: Path) -> np.ndarray:
 
 
 def milliseconds(works: dict[str, Callable[[], object]], device: torch.device, repeats: int) -> dict[str, float]:
-    """Median time of each piece of work, taken in turn."""
+    """Median time of each piece of work, taken in turn; each turn begins with one that is not timed.
+
+    That one takes what the other's turn left behind: cold caches, and torch threads that still spin.
+    """
     times: dict[str, list[float]] = {name: [] for name in works}
-    for repeat in range(repeats + 2):
+    for _ in range(repeats):
         for name, work in works.items():
+            work()
+            synchronize(device)
             start = time.perf_counter()
             work()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            if repeat >= 2:
-                times[name].append(1e3 * (time.perf_counter() - start))
+            synchronize(device)
+            times[name].append(1e3 * (time.perf_counter() - start))
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for the device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
 
 
 def bench_steps(options: argparse.Namespace) -> None:
@@ -128,14 +136,22 @@ def print_ratios(times: dict[str, float]) -> None:
         print(f"  {name:<24}{value:8.2f} ms   reference / this {first / value:6.1f}")
 
 
+LAUNCHER = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(code, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""
+"""Runs a command from a small process: a child's peak memory counts what its parent held when it forked."""
+
+
 def whole_process(*arguments: str) -> tuple[float, float]:
     """Wall seconds, and peak resident MB, of `inrcodec ...` in a process of its own."""
-    start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "inrcodec.cli", *arguments], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "inrcodec.cli", *arguments]
+    code, seconds, megabytes = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.split()
+    if int(code):
         raise SystemExit(f"inrcodec {' '.join(arguments)} failed")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return float(seconds), float(megabytes)
 
 
 def bench_startup(options: argparse.Namespace) -> None:
@@ -170,26 +186,13 @@ def bench_decode(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "a.inr")
         file.write_bytes(data)
-        subprocess.run([sys.executable, __file__, "large-decode", "--picture", file], check=True)
+        sys.stdout.flush()
+        subprocess.run([sys.executable, Path(__file__).with_name("decode_memory.py"), file], check=True)
 
 
 def print_agreement(one: np.ndarray, other: np.ndarray) -> None:
     apart = np.abs(one.astype(int) - other)
     print(f"  samples within 1 code {np.mean(apart <= 1):.4%}, identical {np.mean(apart == 0):.4%}, most {apart.max()}")
-
-
-def bench_large_decode(options: argparse.Namespace) -> None:
-    """4096x4096 of the .inr file --picture, in this process."""
-
-    def peak() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-    data = options.picture.read_bytes()
-    decoder.decode(data, (16, 16))
-    before, start = peak(), time.perf_counter()
-    out = decoder.decode(data, (4096, 4096))
-    seconds, above = time.perf_counter() - start, peak() - before - out.nbytes / 2**20
-    print(f"  4096x4096 in {seconds:.1f} s, {max(above, 0):.0f} MB above the output of {out.nbytes / 2**20:.0f} MB")
 
 
 def bench_cuda(options: argparse.Namespace) -> None:
@@ -217,7 +220,6 @@ BENCHES = {
     "encode": bench_encode,
     "step": bench_step,
     "steps": bench_steps,
-    "large-decode": bench_large_decode,
     "cuda": bench_cuda,
 }
 
