@@ -61,6 +61,7 @@ from inrcodec.errors import (
     UnsupportedError,
 )
 from inrcodec.model import FAMILIES, QuantizedModel
+from inrcodec.pixels import MAX_SIDE
 from inrcodec.siren import SirenArch
 
 MAGIC = b"\x89INR"
@@ -77,8 +78,8 @@ _CRC_BYTES = 4
 class Limits:
     """What this decoder accepts, beyond what the format forbids."""
 
-    max_side: int = 2**24
-    """Pixels on a native side; a picture of any native size may be decoded to an allowed one."""
+    max_side: int = MAX_SIDE
+    """Pixels on a native side. How many pixels there are is no matter: a file may be drawn smaller."""
     max_params: int = 4_194_304
     """Weights and biases: 16 MiB as float32."""
 

@@ -75,8 +75,16 @@ def rung(quality: int) -> Rung:
 
 
 def choose_arch(height: int, width: int, channels: int, weights_per_pixel: float) -> siren.SirenArch:
-    """The widest network of the codec's shape with at most that many weights; shallower where that is very few."""
-    budget = weights_per_pixel * height * width
+    """The widest network of the codec's shape with at most that many weights; shallower where that is very few.
+
+    Never one that the decoder would refuse to read, or to draw at the native size.
+    """
+    pixel_count = height * width
+    budget = min(
+        weights_per_pixel * pixel_count,
+        bitstream.DEFAULT_LIMITS.max_params,
+        decoder.MAX_MULTIPLICATIONS // pixel_count,
+    )
     best = siren.SirenArch((_LANES,), channels)
     for depth in (2, 3, 5, len(SHAPE)):
         for quarters in range(4, 4 * 1024):

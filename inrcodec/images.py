@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 
 from inrcodec import files
 from inrcodec.errors import InputImageError, InrError, LimitError, RequestError
-from inrcodec.pixels import MAX_PIXELS
+from inrcodec.pixels import MAX_PIXELS, MAX_SIDE
 
 ImageLike = NDArray[np.uint8] | Image.Image | str | os.PathLike[str]
 """What `encode` takes: an array, a PIL image, or the path of a picture file."""
@@ -80,6 +80,8 @@ def _from_pil(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _check_pixels(width: int, height: int) -> None:
+    if max(width, height) > MAX_SIDE:
+        raise LimitError(f"the picture is {width}x{height}, over {MAX_SIDE} pixels on a side: cut it in parts")
     if width * height > MAX_PIXELS:
         raise LimitError(
             f"the picture is {width}x{height}, over {MAX_PIXELS} pixels: make it smaller or cut it in parts"

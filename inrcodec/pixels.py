@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 MAX_PIXELS = 89_478_485
 """Largest picture to encode or to make, in pixels: Pillow's own warning level (`Image.MAX_IMAGE_PIXELS`)."""
+MAX_SIDE = 131_072
+"""Longest side of a picture to encode or to decode, in pixels: a row of points must fit in memory."""
 
 
 def axis_positions(native: int, longer: int, start: float, stop: float, count: int) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes) -> Pat
         "newer.inr": data[:4] + b"\x01" + data[5:],
         "flat.inr": seal(header(height=0) + q_steps() + weights()),
         "absurd.inr": seal(header(height=2**31 - 1, width=2**31 - 1) + q_steps() + weights()),
-        "wide.inr": seal(header(height=2**24, width=2**24) + q_steps() + weights()),
+        "wide.inr": seal(header(height=2**17, width=2**17) + q_steps() + weights()),
         "deep.inr": seal(header(depth=32, dims=(1024,) * 32) + q_steps() + weights()),
         "empty.inr": b"",
         "taken.inr": b"mine",

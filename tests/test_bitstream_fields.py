@@ -107,7 +107,7 @@ def refusal_peak(error: type[InrError], complaint: str, read: Callable[[], objec
 
 
 HUGE = [
-    ("max_side", seal(header(height=2**24 + 1) + q_steps() + weights())),
+    ("max_side", seal(header(height=2**17 + 1) + q_steps() + weights())),
     ("max_side", seal(header(width=2**31 - 1) + q_steps() + weights())),
     ("max_params", seal(header(depth=32, dims=(1024,) * 32) + q_steps() + weights())),
     ("max_params", seal(header(depth=5, dims=(1024,) * 5))),

@@ -210,3 +210,8 @@ def test_read_image_inverts_to_file(tmp_path: Path, kind: str, channels: int) ->
 def test_transparency_is_never_dropped_silently(kind: str) -> None:
     with pytest.raises(RequestError, match=f"{kind} cannot hold transparency"):
         images.to_file(waves(2, 2, 4), kind)
+
+
+def test_a_side_too_long_for_the_decoder_is_refused() -> None:
+    with pytest.raises(LimitError, match="on a side"):
+        images.to_array(np.zeros((1, 131_073), np.uint8))
