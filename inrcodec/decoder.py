@@ -60,12 +60,22 @@ def numpy_backend(model: QuantizedModel) -> Backend:
     family = FAMILIES[_SIREN]
 
     def evaluate(coords: NDArray[np.float32]) -> Samples:
-        out = np.empty((len(coords), model.arch.channels), np.float32)
-        for start in range(0, len(coords), _CHUNK):
-            out[start : start + _CHUNK] = family.forward(model.arch, params, coords[start : start + _CHUNK], np)
+        values: Samples = family.forward(model.arch, params, coords, np)
+        return values
+
+    return _in_chunks(evaluate, model.arch.channels, _CHUNK)
+
+
+def _in_chunks(evaluate: Backend, channels: int, chunk: int) -> Backend:
+    """The same backend, asked for at most `chunk` points at once."""
+
+    def evaluate_all(coords: NDArray[np.float32]) -> Samples:
+        out = np.empty((len(coords), channels), np.float32)
+        for start in range(0, len(coords), chunk):
+            out[start : start + chunk] = evaluate(coords[start : start + chunk])
         return out
 
-    return evaluate
+    return evaluate_all
 
 
 def torch_backend(model: QuantizedModel, device: str) -> Backend:
@@ -88,7 +98,7 @@ def torch_backend(model: QuantizedModel, device: str) -> Backend:
         finally:
             matmul.allow_tf32 = allowed
 
-    return evaluate
+    return _in_chunks(evaluate, model.arch.channels, _CHUNK if device == "cpu" else _BAND)
 
 
 class Picture:
