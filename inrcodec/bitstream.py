@@ -52,6 +52,7 @@ from typing import NoReturn
 import numpy as np
 
 from inrcodec import entropy
+from inrcodec.entropy import varint
 from inrcodec.errors import (
     ChecksumError,
     CorruptError,
@@ -60,7 +61,7 @@ from inrcodec.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from inrcodec.model import FAMILIES, QuantizedModel
+from inrcodec.model import FAMILIES, SIREN, QuantizedModel
 from inrcodec.pixels import MAX_SIDE
 from inrcodec.siren import SirenArch
 
@@ -69,7 +70,6 @@ VERSION = 0
 MAX_FILE_BYTES = 64 << 20
 """A longer file is refused before it is read whole."""
 
-_FAMILY_SIREN = 0
 _Q_STEPS, _WEIGHTS, _ANCILLARY = 1, 2, 0x80
 _CRC_BYTES = 4
 
@@ -134,16 +134,8 @@ class _Reader:
         raise CorruptError(f"{part}: not a canonical varint")
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
 def _section(section_id: int, payload: bytes) -> bytes:
-    return bytes([section_id]) + _varint(len(payload)) + payload
+    return bytes([section_id]) + varint(len(payload)) + payload
 
 
 def write(model: QuantizedModel) -> bytes:
@@ -152,18 +144,18 @@ def write(model: QuantizedModel) -> bytes:
     arch = model.arch
     body = b"".join(
         [
-            _varint(model.height),
-            _varint(model.width),
-            bytes([arch.channels, _FAMILY_SIREN, arch.depth]),
-            *map(_varint, arch.dim_hidden),
+            varint(model.height),
+            varint(model.width),
+            bytes([arch.channels, SIREN, arch.depth]),
+            *map(varint, arch.dim_hidden),
             _section(_Q_STEPS, bytes(model.q_step_codes)),
             _section(_WEIGHTS, bytes([coder_id]) + payload),
         ]
     )
     start = MAGIC + bytes([VERSION, 0])
     rest = len(start) + len(body) + _CRC_BYTES
-    length = next(n for n in range(rest + 1, rest + 6) if rest + len(_varint(n)) == n)
-    data = start + _varint(length) + body
+    length = next(n for n in range(rest + 1, rest + 6) if rest + len(varint(n)) == n)
+    data = start + varint(length) + body
     return data + struct.pack("<I", zlib.crc32(data))
 
 

@@ -23,7 +23,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -231,18 +231,21 @@ def quantize(
     scores = sensitivity(network, picture)
     codes = choose_q_steps(scores, 4 * 10 ** (-psnr / 10), config)
     rounding = Rounding(codes, scores)
-    at_once = FitConfig(steps=0)
-    floats = network.snapshot()
-    nearest = optimize(network, picture, at_once, IncrementalRounding(rounding, flatten(scores)), "round", monitor)
-    stages = [Stage("round to nearest", nearest, len(bitstream.write(to_model(network, picture, codes, rounding))))]
-    if config.refit.steps:
-        network.load(floats)
-        ranks = (flatten(scores) * rounding.steps.square()).argsort(descending=True).argsort()
+    ranks = (flatten(scores) * rounding.steps.square()).argsort(descending=True).argsort()
+    masked, floats = masking(masks), network.snapshot()
+
+    def search(name: str, refit: FitConfig) -> tuple[QuantizedModel, Stage]:
         incremental = IncrementalRounding(rounding, ranks)
-        masked = masking(masks)
-        psnr = optimize(network, picture, config.refit, lambda v, t: incremental(masked(v, t), t), "round", monitor)
-        stages.append(Stage("fine-tune", psnr, len(bitstream.write(to_model(network, picture, codes, rounding)))))
-    return to_model(network, picture, codes, rounding), stages
+        found = optimize(network, picture, refit, lambda v, t: incremental(masked(v, t), t), "round", monitor)
+        model = to_model(network, picture, codes, rounding)
+        return model, Stage(name, found, len(bitstream.write(model)))
+
+    model, nearest = search("round to nearest", replace(config.refit, steps=0))
+    if not config.refit.steps:
+        return model, [nearest]
+    network.load(floats)
+    model, tuned = search("fine-tune", config.refit)
+    return model, [nearest, tuned]
 
 
 def to_model(network: Network, picture: Picture, codes: Sequence[int], rounding: Rounding) -> QuantizedModel:

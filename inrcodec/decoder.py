@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from inrcodec import bitstream, pixels
 from inrcodec.errors import CorruptError, LimitError, RequestError
-from inrcodec.model import FAMILIES, QuantizedModel
+from inrcodec.model import FAMILIES, SIREN, QuantizedModel
 from inrcodec.siren import Params
 
 _CHUNK = 4096
@@ -30,8 +30,6 @@ _MAX_SUPERSAMPLING = 16
 """Most points along each side of an output pixel."""
 MAX_MULTIPLICATIONS = 2**44
 """Largest work of one rendering, points times weights: about an hour on a CPU core."""
-
-_SIREN = 0
 
 Samples = NDArray[np.float32]
 
@@ -57,7 +55,7 @@ class Backend(Protocol):
 def numpy_backend(model: QuantizedModel) -> Backend:
     """The reference evaluation, on the CPU without torch."""
     params: Params = model.dequantize()
-    family = FAMILIES[_SIREN]
+    family = FAMILIES[SIREN]
 
     def evaluate(coords: NDArray[np.float32]) -> Samples:
         values: Samples = family.forward(model.arch, params, coords, np)
@@ -82,7 +80,7 @@ def torch_backend(model: QuantizedModel, device: str) -> Backend:
     """The same in torch on `device`, in full float32 (no TF32) whatever the host program has switched on."""
     import torch
 
-    family = FAMILIES[_SIREN]
+    family = FAMILIES[SIREN]
     try:
         params = [torch.from_numpy(value).to(device) for value in model.dequantize()]
     except (RuntimeError, AssertionError) as error:

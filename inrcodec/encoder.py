@@ -213,7 +213,10 @@ def _search(network: Network, picture: Picture, searches: Plan, monitor: Monitor
         kept = int(sum(mask.sum() for mask in masks))
         stages.append(Stage("prune", psnr, 4 * kept + -(-count // 8), f"{kept} weights left"))
     else:
-        stages.append(Stage("prune", psnr, 4 * count, "off: a smaller dense network is better at equal bytes"))
+        why = (
+            "left out: stopped" if searches.prune.fraction else "off: a smaller dense network is better at equal bytes"
+        )
+        stages.append(Stage("prune", psnr, 4 * count, why))
     rounding, listener = searches.quantize, _within(monitor, fit_steps + prune_steps, total)
     if monitor.stopped():
         rounding = replace(rounding, refit=replace(rounding.refit, steps=rounding.refit.steps // 10))

@@ -49,15 +49,18 @@ def _unzigzag(values: Symbols) -> Symbols:
     return (values >> 1) ^ -(values & 1)
 
 
+def varint(value: int) -> bytes:
+    """A non-negative integer as canonical LEB128."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
 def write_varints(values: Symbols) -> bytes:
     """Non-negative values as LEB128, one after the other."""
-    out = bytearray()
-    for value in values.tolist():
-        while value >= 0x80:
-            out.append(value & 0x7F | 0x80)
-            value >>= 7
-        out.append(value)
-    return bytes(out)
+    return b"".join(map(varint, values.tolist()))
 
 
 def read_varints(data: bytes, count: int) -> Symbols:

@@ -12,9 +12,11 @@ What each kind becomes, in line with what its pixels can hold:
 An EXIF orientation is applied. Colour profiles and other metadata are not stored.
 """
 
+import contextlib
 import io
 import os
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +44,8 @@ def to_array(image: ImageLike) -> NDArray[np.uint8]:
     if isinstance(image, str | os.PathLike):
         return read_image(os.fspath(image))
     if isinstance(image, Image.Image):
-        try:
+        with _refusals(""):  # a PIL image reads its file when its pixels are asked for
             return _from_pil(image)
-        except InrError:
-            raise
-        except Exception as error:  # as in `read_image`: a PIL image reads its file when its pixels are asked for
-            raise InputImageError(f"not a readable picture ({_short(error)})") from error
     return _from_array(np.asarray(image))
 
 
@@ -91,17 +89,23 @@ def _check_pixels(width: int, height: int) -> None:
 def read_image(name: str) -> NDArray[np.uint8]:
     """The first frame of a picture file ("-": standard input) as (H, W, C) uint8; errors as in `to_array`."""
     data = files.read_bounded(name, MAX_FILE_BYTES)
+    with _refusals(f"{name}: "), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _from_pil(image)
+
+
+@contextlib.contextmanager
+def _refusals(prefix: str) -> Iterator[None]:
+    """Whatever goes wrong inside, as an error of ours whose text begins with `prefix`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _from_pil(image)
+        yield
     except Image.DecompressionBombError as error:
-        raise LimitError(f"{name}: the picture is over {MAX_PIXELS} pixels") from error
-    except (InputImageError, LimitError) as error:
-        raise type(error)(f"{name}: {error}") from error
+        raise LimitError(f"{prefix}the picture is over {MAX_PIXELS} pixels") from error
+    except InrError as error:
+        raise type(error)(f"{prefix}{error}") from error
     except Exception as error:  # Pillow's readers raise anything from SyntaxError to struct.error on foreign bytes
-        raise InputImageError(f"{name}: not a readable picture ({_short(error)})") from error
+        raise InputImageError(f"{prefix}not a readable picture ({_short(error)})") from error
 
 
 def _short(error: Exception) -> str:

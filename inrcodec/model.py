@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from inrcodec import siren
 
-FAMILIES: dict[int, ModuleType] = {0: siren}
+SIREN = 0
+FAMILIES: dict[int, ModuleType] = {SIREN: siren}
 """Family id in the bitstream -> the module with its architecture record and its `forward`."""
 
 Q_STEP_CODES = 256

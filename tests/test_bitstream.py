@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from inrcodec import bitstream
+from inrcodec import bitstream, entropy
 from inrcodec.errors import (
     BitstreamError,
     ChecksumError,
@@ -149,4 +149,4 @@ def test_a_file_that_ends_with_its_total_length_is_corrupt() -> None:
 
 def test_varints_of_the_container_are_those_of_the_specification() -> None:
     for value in (0, 127, 128, 16_383, 16_384, 2**31 - 1, 2**35 - 1):
-        assert bitstream._varint(value) == varint(value)
+        assert entropy.varint(value) == varint(value)

@@ -49,9 +49,14 @@ def main() -> None:
         BENCHES[name](options)
 
 
+def rgb(path: Path) -> Image.Image:
+    """A picture file in colour."""
+    return Image.fromarray(images.read_image(str(path)).squeeze()).convert("RGB")
+
+
 def crop(path: Path, height: int, width: int) -> np.ndarray:
     """The middle of a picture as (H, W, 3), enlarged first where it is smaller."""
-    picture = Image.fromarray(images.read_image(str(path)).squeeze()).convert("RGB")
+    picture = rgb(path)
     scale = max(1.0, height / picture.height, width / picture.width)
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
@@ -60,8 +65,7 @@ def crop(path: Path, height: int, width: int) -> np.ndarray:
 
 def reduced(path: Path) -> np.ndarray:
     """The picture at 384x256, reduced or enlarged, (256, 384, 3)."""
-    picture = Image.fromarray(images.read_image(str(path)).squeeze()).convert("RGB")
-    return np.asarray(picture.resize((384, 256), Image.Resampling.LANCZOS))
+    return np.asarray(rgb(path).resize((384, 256), Image.Resampling.LANCZOS))
 
 
 def milliseconds(works: dict[str, Callable[[], object]], device: torch.device, repeats: int) -> dict[str, float]:
