@@ -30,7 +30,7 @@ Nothing precedes the magic, follows the CRC, or lies between the fields.
 Tensors. With sizes 2, dim_hidden..., channels, layer l has a weight (sizes[l+1], sizes[l]) and a bias (sizes[l+1]).
 The order is weight, bias, layer by layer, each in row-major order, and the symbols of all tensors form one stream.
 A weight is symbol * step, step = (16 + code % 16) * 2^(code // 16 - 20) of its tensor's Q_STEPS code (`model.py`).
-Coders and their layouts are specified in `entropy.py`; the number of symbols follows from the header.
+Coders and their layouts are specified in `entropy.py`; the sizes of the tensors follow from the header.
 
 Picture. With a_0 = (y, x), a_{l+1} = sin(W_l a_l + b_l) for all layers but the last, which has no sine; its outputs are
 channel values, and `pixels.py` specifies the coordinates of pixels and the rounding of values to codes.
@@ -43,6 +43,7 @@ Limits of this decoder, not of the format: see `Limits`. They are checked before
 History: 0 - first version.
 """
 
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -140,7 +141,8 @@ def _section(section_id: int, payload: bytes) -> bytes:
 
 def write(model: QuantizedModel) -> bytes:
     """The file of a model, with the entropy coder that makes it smallest. The inverse of `read`."""
-    coder_id, payload = entropy.encode(np.concatenate([symbols.reshape(-1) for symbols in model.symbols]))
+    stream = np.concatenate([symbols.reshape(-1) for symbols in model.symbols])
+    coder_id, payload = entropy.encode(stream, [symbols.size for symbols in model.symbols])
     arch = model.arch
     body = b"".join(
         [
@@ -174,9 +176,9 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> QuantizedModel:
     codes = sections[_Q_STEPS]
     if len(codes) != len(shapes):
         raise CorruptError(f"Q_STEPS: {len(codes)} bytes for {len(shapes)} tensors")
-    flat = _decode_weights(sections[_WEIGHTS], header.arch.param_count())
-    sizes = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
-    symbols = tuple(part.reshape(shape) for part, shape in zip(np.split(flat, sizes), shapes, strict=True))
+    sizes = [math.prod(shape) for shape in shapes]
+    parts = np.split(_decode_weights(sections[_WEIGHTS], sizes), np.cumsum(sizes)[:-1])
+    symbols = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
     return QuantizedModel(header.arch, header.height, header.width, symbols, tuple(codes))
 
 
@@ -271,9 +273,9 @@ def _sections(reader: _Reader) -> Iterator[tuple[int, bytes]]:
         yield section_id, reader.take(reader.varint("section length"), f"section {section_id}")
 
 
-def _decode_weights(payload: bytes, count: int) -> entropy.Symbols:
+def _decode_weights(payload: bytes, sizes: entropy.Sizes) -> entropy.Symbols:
     if not payload:
         raise CorruptError("WEIGHTS: the section is empty")
     if payload[0] not in entropy.CODERS:
         raise UnsupportedError(f"WEIGHTS: coder {payload[0]} is unknown, a newer decoder may know it")
-    return entropy.CODERS[payload[0]].decode(payload[1:], count)
+    return entropy.CODERS[payload[0]].decode(payload[1:], sizes)

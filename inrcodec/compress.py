@@ -1,4 +1,4 @@
-"""From float weights to symbols: prune, choose quantization steps, and round while fine-tuning.
+"""From float weights to symbols: prune, choose quantization steps, and round while the rest makes up for it.
 
 Every decision rests on one measure, the sensitivity of the picture to a weight w,
 
@@ -11,12 +11,10 @@ magnitude), and rounding a tensor of n weights with step q costs about n mean(s)
 Steps. Minimizing rate under a given cost makes mean(s) q^2 the same in every tensor: each bit then buys distortion at
 the same price. `QuantizeConfig.noise` sets the total as a multiple of the fit's own error.
 
-Rounding. All weights are rounded to nearest by torchao's affine quantizer, but not at once: over the fine-tuning a
-growing part of them, the most sensitive first, is fixed at its rounded value, and the others, still free, learn to
-make up for it (incremental quantization, Zhou et al. 2017, arXiv:1702.03044). Fake-quantizing all weights from the
-first step, with straight-through gradients, recovers far less (docs/experiments.md).
-
-A compensated rounding of the whole network would replace `IncrementalRounding`, between `choose_q_steps` and the model.
+Rounding. In stages: a part of the weights, the most sensitive first, is rounded for good, each error pushed at once
+onto all weights still free (`curvature.py`), and those are then fitted on for a while, which takes back what the second
+order does not see. The baseline, rounding to nearest by torchao's affine quantizer with a fine-tuning through
+fake-quantized weights, loses three times as much (docs/experiments.md); `QuantizeConfig.compensated` switches.
 """
 
 import contextlib
@@ -29,11 +27,14 @@ import torch
 from torch import Tensor
 
 from inrcodec import bitstream
+from inrcodec.curvature import blocks, compensate, gauss_newton, inverse_factor, probes
 from inrcodec.entropy import MAX_SYMBOL
-from inrcodec.fit import FitConfig, Picture, Project, optimize
+from inrcodec.fit import FitConfig, Picture, PixelSums, Project, chunk_map, mse, optimize
+from inrcodec.metrics import psnr_of_mse
 from inrcodec.model import QuantizedModel, q_step, q_step_code
-from inrcodec.network import Network
+from inrcodec.network import Network, split_matrices
 from inrcodec.progress import SILENT, Monitor
+from inrcodec.siren import canonical
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,19 @@ class PruneConfig:
 class QuantizeConfig:
     """Options of `quantize`."""
 
-    noise: float = 1.0
-    """Predicted error of rounding all weights at once, as a multiple of the fit's mean squared error. Fine-tuning takes
-    most of it back."""
-    refit: FitConfig = FitConfig(steps=2000, rate=5e-3)  # noqa: RUF009 (frozen)
-    """The fine-tuning while rounding; 0 steps rounds all weights at once."""
+    noise: float = 0.4
+    """Predicted error of rounding all weights to nearest, as a multiple of the fit's mean squared error. Compensation
+    and fine-tuning take back five sixths of it."""
+    refit: FitConfig = FitConfig(steps=3000, rate=5e-3)  # noqa: RUF009 (frozen)
+    """The fine-tuning, all stages together; 0 steps leaves it out."""
+    compensated: bool = True
+    """False: the baseline, torchao's rounding to nearest and straight-through fine-tuning."""
+    stages: int = 6
+    """Parts of the weights rounded one after the other."""
+    pixels: int = 16_384
+    """Pixels that the curvature is taken from."""
+    damping: float = 1e-3
+    """Added to the curvature's diagonal, as a fraction of its mean; it rises until the matrix factors."""
     largest_bias_step: float = 1 / 512
     """Of the output layer's bias, in values: a quarter of a code, so that a picture of one colour keeps it."""
 
@@ -72,24 +81,13 @@ class Stage:
     note: str = ""
 
 
-def sensitivity(network: Network, picture: Picture, probes: int = 32, pixels: int = 8192) -> list[Tensor]:
-    """s(w) of every weight, in the shapes of the network's tensors.
-
-    Estimated from `probes` backward passes with random signs on the outputs, each on its own `pixels` random pixels:
-    the mean square of such a gradient is the sum of squares of the pixels' (Hutchinson's estimator; the error of one
-    weight is about sqrt(2 / probes), that of a tensor's mean far less). Works for any differentiable family.
-    """
-    generator = torch.Generator(network.device).manual_seed(0)
-    leaves = [value.detach().requires_grad_() for value in network.values]
-    totals = [torch.zeros_like(leaf) for leaf in leaves]
-    count = min(pixels, len(picture))
-    for _ in range(probes):
-        index = torch.randint(len(picture), (count,), generator=generator, device=network.device)
-        outputs = network.evaluate(leaves, picture.samples(index)[0])
-        signs = torch.randint(2, outputs.shape, generator=generator, device=network.device) * 2 - 1
-        for total, grad in zip(totals, torch.autograd.grad((outputs * signs).sum(), leaves), strict=True):
-            total += grad.square() / (count * picture.channels * probes)
-    return totals
+def sensitivity(network: Network, picture: Picture, pixels: int = 65536) -> list[Tensor]:
+    """s(w) of every weight, in the shapes of the network's tensors, from at most `pixels` pixels."""
+    index, signs = probes(picture, pixels, network.device)
+    with chunk_map(network.device) as run:
+        sums = PixelSums(network, picture, FitConfig().chunk, run)
+        squares = sums.squares(network.snapshot(), index, signs)
+    return [part / (len(index) * picture.channels) for part in split_matrices(squares)]
 
 
 def prune_masks(values: Sequence[Tensor], scores: Sequence[Tensor], fraction: float) -> list[Tensor]:
@@ -168,6 +166,7 @@ class Rounding:
 
     def __init__(self, codes: Sequence[int], like: Sequence[Tensor]) -> None:
         self._to_symbols = affine_rounding()
+        self.codes = tuple(codes)
         self._shapes = [value.shape for value in like]
         self._sizes = [value.numel() for value in like]
         steps = [torch.full((count,), q_step(code)) for count, code in zip(self._sizes, codes, strict=True)]
@@ -192,64 +191,114 @@ def flatten(values: Sequence[Tensor]) -> Tensor:
     return torch.cat([value.flatten() for value in values])
 
 
-class IncrementalRounding:
-    """The projection of the fine-tuning: a growing part of the weights is rounded, once and for all.
+class Quantizer:
+    """Rounds one fitted network, at any number of quantizer scales; the network's tensors serve as scratch."""
 
-    `order` is (n,), each weight's rank 0 .. n - 1. At progress 1 what is still free is rounded too, but not fixed.
-    """
+    def __init__(
+        self, network: Network, picture: Picture, psnr: float, masks: Sequence[Tensor], config: QuantizeConfig
+    ) -> None:
+        """`psnr` in dB is that of `network`, `masks` are its pruned weights, 1 keep and 0 prune."""
+        self.network, self.picture, self.config = network, picture, config
+        self._mse = 4 * 10 ** (-psnr / 10)
+        self._floats = flatten(masking(masks)(network.snapshot(), 0))
+        self._pruned = flatten(masks) == 0
+        self._scores = sensitivity(network, picture)
+        self._blocks = blocks(len(self._floats))
+        self._curvature: list[Tensor] = []
 
-    def __init__(self, rounding: Rounding, order: Tensor) -> None:
-        self._rounding = rounding
-        self._order = order
-        self._fixed = torch.zeros(len(order), dtype=torch.bool, device=order.device)
-        self._values = torch.zeros(len(order), device=order.device)
+    def rounding(self, noise: float) -> Rounding:
+        """The steps at a quantizer scale, see `QuantizeConfig.noise`."""
+        codes = choose_q_steps(self._scores, self._mse, replace(self.config, noise=noise))
+        return Rounding(codes, self._scores)
 
-    def __call__(self, values: Sequence[Tensor], progress: float) -> list[Tensor]:
-        """The tensors to evaluate the network with: rounded where fixed, free elsewhere."""
-        flat = flatten(values)
-        nearest = self._rounding.nearest(flat)
-        if progress >= 1:
-            return self._rounding.split(torch.where(self._fixed, self._values, nearest))
-        due = self._order < progress * len(self._order)
-        self._values = torch.where(due & ~self._fixed, nearest, self._values)
-        self._fixed |= due
-        return self._rounding.split(torch.where(self._fixed, self._values, flat))
+    def nearest(self, noise: float) -> QuantizedModel:
+        """All weights rounded to nearest: fast, and of about the size that `run` ends with at the same scale."""
+        return self._model(self.rounding(noise), self._floats)
+
+    def run(self, noise: float, monitor: Monitor = SILENT) -> tuple[QuantizedModel, list[Stage]]:
+        """Round in earnest; never worse than to nearest. The network is left with the weights that a decoder sees."""
+        rounding = self.rounding(noise)
+        model, nearest = self._deliver("round to nearest", rounding, self._floats)
+        if not self.config.refit.steps and not self.config.compensated:
+            return model, [nearest]
+        name, search = ("compensated", self._compensate) if self.config.compensated else ("fine-tune", self._fine_tune)
+        tuned_model, tuned = self._deliver(name, rounding, search(rounding, monitor))
+        if tuned.psnr >= nearest.psnr:
+            return tuned_model, [nearest, tuned]
+        model, nearest = self._deliver("round to nearest", rounding, self._floats)
+        return model, [tuned, nearest]
+
+    def _deliver(self, name: str, rounding: Rounding, flat: Tensor) -> tuple[QuantizedModel, Stage]:
+        """The model of nearly rounded weights, loaded into the network and measured."""
+        model = self._model(rounding, flat)
+        self.network.load([torch.from_numpy(value) for value in model.dequantize()])
+        config = self.config.refit
+        with chunk_map(self.network.device) as run:
+            sums = PixelSums(self.network, self.picture, config.chunk, run)
+            psnr = psnr_of_mse(mse(sums, self.network.snapshot(), config.evaluate_pixels), peak=2)
+        return model, Stage(name, psnr, len(bitstream.write(model)))
+
+    def _model(self, rounding: Rounding, flat: Tensor) -> QuantizedModel:
+        symbols = [part.cpu().numpy().astype("int32") for part in rounding.split(rounding.symbols(flat))]
+        ordered, picture = tuple(canonical(symbols, half_turns=False)), self.picture
+        return QuantizedModel(self.network.arch, picture.height, picture.width, ordered, rounding.codes)
+
+    def _fine_tune(self, rounding: Rounding, monitor: Monitor) -> Tensor:
+        """The baseline: all weights fake-quantized in every step, gradients straight through."""
+        self.network.load(rounding.split(self._floats))
+        keep = masking(rounding.split((~self._pruned).float()))
+        optimize(
+            self.network,
+            self.picture,
+            self.config.refit,
+            lambda values, progress: rounding.split(rounding.nearest(flatten(keep(values, progress)))),
+            "round",
+            monitor,
+        )
+        return flatten(self.network.snapshot())
+
+    def _compensate(self, rounding: Rounding, monitor: Monitor) -> Tensor:
+        """Stage by stage: round a part with compensation, fit the rest on."""
+        stages = self.config.stages
+        each = replace(self.config.refit, steps=self.config.refit.steps // max(1, stages - 1))
+        flat, fixed = self._floats, self._pruned
+        for stage in range(1, stages + 1):
+            flat, fixed = self._fix(flat, fixed, rounding, stage / stages)
+            if stage < stages and each.steps:
+                self.network.load(rounding.split(flat))
+                listener = within(monitor, (stage - 1) * each.steps, self.config.refit.steps)
+                hold = holding(rounding, flat, fixed)
+                seeded = replace(each, seed=each.seed + stage)
+                optimize(self.network, self.picture, seeded, hold, "round", listener)
+                flat = flatten(self.network.snapshot())
+        return flat
+
+    def _fix(self, flat: Tensor, fixed: Tensor, rounding: Rounding, fraction: float) -> tuple[Tensor, Tensor]:
+        """Round the most sensitive of the free weights, until a fraction of each block is fixed."""
+        if not self._curvature:
+            values = rounding.split(self._floats)
+            self._curvature = gauss_newton(self.network, values, self.picture, self.config.pixels, self._blocks)
+        moved, fixed = flat.double(), fixed.clone()
+        for part, matrix in zip(self._blocks, self._curvature, strict=True):
+            cost = matrix.diagonal() * rounding.steps[part].square()
+            order = cost.argsort(descending=True, stable=True)
+            free = order[~fixed[part][order]]
+            count = round(fraction * len(order)) - (len(order) - len(free))
+            if count > 0:
+                factor = inverse_factor(matrix[free][:, free], self.config.damping)
+                rest = free + part.start
+                moved[rest] = compensate(moved[rest], factor, rounding.steps[rest].double(), count)
+                fixed[rest[:count]] = True
+        return moved.float(), fixed
 
 
-def quantize(
-    network: Network,
-    picture: Picture,
-    psnr: float,
-    masks: Sequence[Tensor],
-    config: QuantizeConfig,
-    monitor: Monitor = SILENT,
-) -> tuple[QuantizedModel, list[Stage]]:
-    """Round `network`, whose picture has `psnr` dB; its tensors are left at the values that a decoder will see.
-
-    Returns the model, and two stages: all weights rounded at once, and the fine-tuning instead.
-    """
-    scores = sensitivity(network, picture)
-    codes = choose_q_steps(scores, 4 * 10 ** (-psnr / 10), config)
-    rounding = Rounding(codes, scores)
-    ranks = (flatten(scores) * rounding.steps.square()).argsort(descending=True).argsort()
-    masked, floats = masking(masks), network.snapshot()
-
-    def search(name: str, refit: FitConfig) -> tuple[QuantizedModel, Stage]:
-        incremental = IncrementalRounding(rounding, ranks)
-        found = optimize(network, picture, refit, lambda v, t: incremental(masked(v, t), t), "round", monitor)
-        model = to_model(network, picture, codes, rounding)
-        return model, Stage(name, found, len(bitstream.write(model)))
-
-    model, nearest = search("round to nearest", replace(config.refit, steps=0))
-    if not config.refit.steps:
-        return model, [nearest]
-    network.load(floats)
-    model, tuned = search("fine-tune", config.refit)
-    return model, [nearest, tuned]
+def holding(rounding: Rounding, flat: Tensor, fixed: Tensor) -> Project:
+    """The projection that keeps the fixed weights where they are."""
+    return lambda values, progress: rounding.split(torch.where(fixed, flat, flatten(values)))
 
 
-def to_model(network: Network, picture: Picture, codes: Sequence[int], rounding: Rounding) -> QuantizedModel:
-    """The network's tensors as symbols of the given steps."""
-    symbols = rounding.split(rounding.symbols(flatten(network.snapshot())))
-    arrays = tuple(part.cpu().numpy().astype("int32") for part in symbols)
-    return QuantizedModel(network.arch, picture.height, picture.width, arrays, tuple(codes))
+def within(monitor: Monitor, done: int, total: int) -> Monitor:
+    """The monitor of one part of a search: its steps are reported as steps of the whole."""
+    return replace(
+        monitor, report=lambda progress: monitor.report(replace(progress, step=done + progress.step, steps=total))
+    )

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from inrcodec import bitstream, decoder, images, metrics, pixels, siren
-from inrcodec.compress import PruneConfig, QuantizeConfig, Stage, prune, quantize
+from inrcodec.compress import PruneConfig, QuantizeConfig, Quantizer, Stage, prune, within
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import FitConfig, Picture, optimize
 from inrcodec.network import Network
-from inrcodec.progress import SILENT, Monitor, Progress
+from inrcodec.progress import SILENT, Monitor
 
 
 @dataclass(frozen=True)
@@ -204,12 +204,13 @@ def _search(network: Network, picture: Picture, searches: Plan, monitor: Monitor
     """Fit, prune, quantize and write; an interrupted search is cut short, not left out."""
     fit_steps, prune_steps, _ = searches.steps
     total = sum(searches.steps)
-    psnr = optimize(network, picture, searches.fit, monitor=_within(monitor, 0, total))
+    psnr = optimize(network, picture, searches.fit, monitor=within(monitor, 0, total))
+    network.load([torch.from_numpy(value) for value in siren.canonical([v.cpu().numpy() for v in network.snapshot()])])
     count = network.arch.param_count()
     stages = [Stage("fit", psnr, 4 * count, f"{count} weights")]
     masks = [torch.ones_like(value) for value in network.values]
     if searches.prune.fraction and not monitor.stopped():
-        masks, psnr = prune(network, picture, searches.prune, _within(monitor, fit_steps, total))
+        masks, psnr = prune(network, picture, searches.prune, within(monitor, fit_steps, total))
         kept = int(sum(mask.sum() for mask in masks))
         stages.append(Stage("prune", psnr, 4 * kept + -(-count // 8), f"{kept} weights left"))
     else:
@@ -217,21 +218,12 @@ def _search(network: Network, picture: Picture, searches: Plan, monitor: Monitor
             "left out: stopped" if searches.prune.fraction else "off: a smaller dense network is better at equal bytes"
         )
         stages.append(Stage("prune", psnr, 4 * count, why))
-    rounding, listener = searches.quantize, _within(monitor, fit_steps + prune_steps, total)
+    rounding, listener = searches.quantize, within(monitor, fit_steps + prune_steps, total)
     if monitor.stopped():
         rounding = replace(rounding, refit=replace(rounding.refit, steps=rounding.refit.steps // 10))
         listener = replace(listener, stopped=lambda: False)
-    model, rounds = quantize(network, picture, psnr, masks, rounding, listener)
+    model, rounds = Quantizer(network, picture, psnr, masks, rounding).run(rounding.noise, listener)
     return bitstream.write(model), stages + rounds
-
-
-def _within(monitor: Monitor, done: int, total: int) -> Monitor:
-    """The monitor of one stage: its steps are reported as steps of the whole encode."""
-
-    def report(progress: Progress) -> None:
-        monitor.report(replace(progress, step=done + progress.step, steps=total))
-
-    return replace(monitor, report=report)
 
 
 _MOST_DIFFERING = 1e-4

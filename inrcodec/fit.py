@@ -1,9 +1,9 @@
 """The one training loop: fit a network to a picture, in the mean squared error of its pixels.
 
 Each step takes a random batch of pixels, walks it in chunks that stay in the processor's cache, one thread per chunk,
-sums the chunks' gradients in a fixed order, and steps SOAP. The gradient is taken at `project(weights)` and applied to
-the weights themselves (the straight-through estimator), so that one loop serves fitting (the identity), fine-tuning
-under a pruning mask, and fine-tuning under quantization.
+sums the chunks' gradients in a fixed order, and steps SOAP on the layers' matrices [W | b]. The gradient is taken at
+`project(weights)` and applied to the weights themselves (the straight-through estimator), so that one loop serves
+fitting (the identity), fine-tuning under a pruning mask, and fine-tuning under quantization.
 
 Memory: the picture as uint8, and a batch; nothing else grows with the picture.
 """
@@ -13,17 +13,21 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from inrcodec import pixels
+from inrcodec.kernels import Tape
 from inrcodec.metrics import psnr_of_mse
-from inrcodec.network import Network
+from inrcodec.network import Network, join_matrices, split_matrices
 from inrcodec.optim import Soap
 from inrcodec.progress import SILENT, Monitor, Progress
+from inrcodec.siren import Array
 
 Project = Callable[[Sequence[Tensor], float], list[Tensor]]
 """Maps the trained tensors, at a fraction 0 .. 1 of the way, to those that the network is evaluated with. At 1 they are
@@ -36,19 +40,21 @@ Map = Callable[[Callable[[Tensor], list[Tensor]], Sequence[Tensor]], Iterator[li
 class FitConfig:
     """Options of `optimize`; the defaults are the codec's at effort 5 (docs/experiments.md)."""
 
-    steps: int = 6000
+    steps: int = 10000
     rate: float = 5e-2
     """Peak of the learning rate: linear warm-up, then half a cosine, squared, down to `final_rate` times the peak."""
+    first_layer: float = 4.0
+    """Factor on the rate of the first layer, whose weights are frequencies and a hundred times as large as others."""
     final_rate: float = 0.005
     warmup: int = 100
     """Steps of warm-up, at most a tenth of all steps."""
     batch: int = 8192
     """Pixels in a step, drawn with replacement."""
     chunk: int = 4096
-    """Pixels in a chunk on the CPU; a GPU takes the batch as one."""
-    evaluate_every: int = 50
+    """Pixels in a chunk on the CPU; a GPU takes larger ones."""
+    evaluate_every: int = 200
     """Steps between looks at the picture's PSNR, for the best weights and for divergence."""
-    evaluate_pixels: int = 131_072
+    evaluate_pixels: int = 32_768
     """At most so many pixels, evenly spread, in such a look."""
     enough: float = 1e-6
     """A mean squared error, of values in [-1, 1], at which the search ends: 66 dB."""
@@ -58,9 +64,9 @@ class FitConfig:
     """Divergences after which the search ends with the best so far; each goes back to it and halves the rate."""
     seed: int = 0
 
-    def chunk_on(self, device: torch.device) -> int:
-        """Pixels in a chunk on a device."""
-        return self.chunk if device.type == "cpu" else self.batch
+
+_GPU_CHUNK = 131_072
+"""Pixels in a chunk on a GPU."""
 
 
 def no_projection(values: Sequence[Tensor], progress: float) -> list[Tensor]:
@@ -102,42 +108,96 @@ def chunk_map(device: torch.device) -> Iterator[Map]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(threads) as pool:
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
             yield pool.map
     finally:
         torch.set_num_threads(threads)
 
 
-def _gradient(
-    network: Network, at: Sequence[Tensor], picture: Picture, index: Tensor, chunk: int, run: Map
-) -> list[Tensor]:
-    """Gradient of the mean squared error over the pixels `index`, taken at the tensors `at`."""
+class PixelSums:
+    """Sums over pixels of what a network makes of a picture, and of its derivatives: chunk by chunk, in fixed order."""
 
-    def of_chunk(part: Tensor) -> list[Tensor]:
-        leaves = [value.detach().requires_grad_() for value in at]
-        coords, target = picture.samples(part)
-        error = (network.evaluate(leaves, coords) - target).square().sum()
-        return list(torch.autograd.grad(error / (len(index) * picture.channels), leaves))
+    def __init__(self, network: Network, picture: Picture, chunk: int, run: Map) -> None:
+        self.network, self.picture, self._run = network, picture, run
+        self._chunk = chunk if network.device.type == "cpu" else max(chunk, _GPU_CHUNK)
+        self._tapes: SimpleQueue[Tape] = SimpleQueue()
 
-    parts = list(run(of_chunk, torch.split(index, chunk)))
-    return [torch.stack(grads).sum(0) for grads in zip(*parts, strict=True)]
+    def squared_error(self, at: Sequence[Tensor], index: Tensor) -> float:
+        """Sum over the pixels `index` and channels of (output - value)^2 at the tensors `at`."""
+        matrices = self.network.matrices(at)
+
+        def of_chunk(tape: Tape, part: Tensor) -> list[Tensor]:
+            error = self._error(tape, matrices, part)
+            return [self.network.tensor(error).square().sum(dtype=torch.float64)]
+
+        return float(self._total(of_chunk, index)[0])
+
+    def gradient(self, at: Sequence[Tensor], index: Tensor) -> list[Tensor]:
+        """Gradient of the mean squared error over the pixels `index` at the tensors `at`: d / d [W | b], by layers."""
+        matrices, scale = self.network.matrices(at), 2 / (len(index) * self.picture.channels)
+
+        def of_chunk(tape: Tape, part: Tensor) -> list[Tensor]:
+            error = self._error(tape, matrices, part)
+            error *= scale
+            pairs = tape.backward(matrices, error)
+            return [self.network.tensor(delta @ inputs.T) for delta, inputs in pairs][::-1]
+
+        return self._total(of_chunk, index)
+
+    def squares(self, at: Sequence[Tensor], index: Tensor, signs: Tensor) -> list[Tensor]:
+        """Sum over the pixels `index` of (d (signs . output) / d weight)^2, by layers as [W | b]; signs (N, C)."""
+        matrices = self.network.matrices(at)
+
+        def of_chunk(tape: Tape, rows: Tensor) -> list[Tensor]:
+            pairs = self._signed(tape, matrices, index[rows], signs[rows])
+            return [self.network.tensor((delta * delta) @ (inputs * inputs).T) for delta, inputs in pairs][::-1]
+
+        return self._total(of_chunk, torch.arange(len(index), device=index.device))
+
+    def jacobian(self, at: Sequence[Tensor], index: Tensor, signs: Tensor) -> Tensor:
+        """(n, N): d (signs . output) / d weight at the pixels `index`, for all n weights in canonical order."""
+        tape = self.network.tape(len(index))
+        pairs = list(self._signed(tape, self.network.matrices(at), index, signs))[::-1]
+        products = [self.network.tensor(delta[:, None] * inputs[None]) for delta, inputs in pairs]
+        return torch.cat([part.flatten(0, -2) for whole in products for part in (whole[:, :-1], whole[:, -1])])
+
+    def _error(self, tape: Tape, matrices: Sequence[Array], part: Tensor) -> Array:
+        """(C, N): output - value; the tape's own memory."""
+        coords, target = self.picture.samples(part)
+        error = tape.forward(matrices, self.network.array(coords))
+        error -= self.network.array(target).T
+        return error
+
+    def _signed(
+        self, tape: Tape, matrices: Sequence[Array], part: Tensor, signs: Tensor
+    ) -> Iterator[tuple[Array, Array]]:
+        """The tape's pairs for the objective signs . output."""
+        tape.forward(matrices, self.network.array(self.picture.samples(part)[0]))
+        return tape.backward(matrices, self.network.array(signs.T.contiguous()))
+
+    def _total(self, of_chunk: Callable[[Tape, Tensor], list[Tensor]], index: Tensor) -> list[Tensor]:
+        def with_tape(part: Tensor) -> list[Tensor]:
+            tape = self._spare_tape()
+            try:
+                return of_chunk(tape, part)
+            finally:
+                self._tapes.put(tape)
+
+        parts = list(self._run(with_tape, torch.split(index, self._chunk)))
+        return [torch.stack(sums).sum(0) for sums in zip(*parts, strict=True)]
+
+    def _spare_tape(self) -> Tape:
+        try:
+            return self._tapes.get_nowait()
+        except Empty:
+            return self.network.tape(self._chunk)
 
 
-@torch.no_grad()
-def mse(network: Network, at: Sequence[Tensor], picture: Picture, config: FitConfig, run: Map) -> float:
-    """Mean squared error of the values at the tensors `at`, over evenly spread pixels."""
-    stride = -(-len(picture) // config.evaluate_pixels)
-    index = torch.arange(0, len(picture), stride, device=network.device)
-
-    def of_chunk(part: Tensor) -> list[Tensor]:
-        with torch.no_grad():
-            coords, target = picture.samples(part)
-            return [(network.evaluate(at, coords) - target).square().sum(dtype=torch.float64)]
-
-    total = torch.stack(
-        [error for (error,) in run(of_chunk, torch.split(index, config.chunk_on(network.device)))]
-    ).sum()
-    return float(total) / (len(index) * picture.channels)
+def mse(sums: PixelSums, at: Sequence[Tensor], most: int) -> float:
+    """Mean squared error of the values at the tensors `at`, over at most `most` evenly spread pixels."""
+    picture = sums.picture
+    index = torch.arange(0, len(picture), -(-len(picture) // most), device=sums.network.device)
+    return sums.squared_error(at, index) / (len(index) * picture.channels)
 
 
 def schedule(step: int, start: int, config: FitConfig) -> float:
@@ -164,7 +224,7 @@ def optimize(
     every look at the picture; between looks nothing waits for the device.
     """
     with chunk_map(network.device) as run:
-        search = Search(network, picture, config, project, run)
+        search = Search(PixelSums(network, picture, config.chunk, run), config, project)
         for step in range(config.steps):
             if search.best <= config.enough or search.restarts > config.restarts:
                 break
@@ -182,35 +242,37 @@ def optimize(
 class Search:
     """The state of `optimize`: the optimizer, the best tensors so far, and the retreats after divergence."""
 
-    def __init__(self, network: Network, picture: Picture, config: FitConfig, project: Project, run: Map) -> None:
-        self._network, self._picture, self._config, self._project, self._run = network, picture, config, project, run
-        self._generator = torch.Generator(network.device).manual_seed(config.seed)
-        self._params = [value.detach() for value in network.values]
-        self._soap = Soap(self._params)
+    def __init__(self, sums: PixelSums, config: FitConfig, project: Project) -> None:
+        self._sums, self._config, self._project = sums, config, project
+        self._device = sums.network.device
+        self._generator = torch.Generator(self._device).manual_seed(config.seed)
         self._rate = 1.0
         self._step = self._start = 0
         self.restarts = 0
         self.best = math.inf
+        self._begin(sums.network.snapshot())
         self.look()
+
+    def _begin(self, values: Sequence[Tensor]) -> None:
+        self._matrices = join_matrices(values)
+        self._values = split_matrices(self._matrices)
+        self._soap = Soap(self._matrices, [self._config.first_layer] + [1.0] * (len(self._matrices) - 1))
 
     def step(self, step: int) -> None:
         """One batch, one step of SOAP."""
         self._step = step
-        config, count = self._config, len(self._picture)
-        index = torch.randint(
-            count, (min(config.batch, count),), generator=self._generator, device=self._network.device
-        )
-        at = self._project(self._params, step / config.steps)
-        gradient = _gradient(self._network, at, self._picture, index, config.chunk_on(self._network.device), self._run)
-        self._soap.step(gradient, self._rate * schedule(step, self._start, config))
+        config, count = self._config, len(self._sums.picture)
+        index = torch.randint(count, (min(config.batch, count),), generator=self._generator, device=self._device)
+        at = self._project(self._values, step / config.steps)
+        self._soap.step(self._sums.gradient(at, index), self._rate * schedule(step, self._start, config))
 
     def look(self) -> None:
         """Measure the picture: keep the tensors if they are the best, go back to the best if they diverged."""
-        at = self._project(self._params, 1.0)
-        error = mse(self._network, at, self._picture, self._config, self._run)
+        at = self._project(self._values, 1.0)
+        error = mse(self._sums, at, self._config.evaluate_pixels)
         if error < self.best or math.isinf(self.best):
             self.best, self.best_values = error, [value.clone() for value in at]
         elif not error < self._config.leap * self.best:
-            self._network.load(self.best_values)
-            self._soap, self._rate, self._start = Soap(self._params), self._rate / 2, self._step + 1
+            self._begin(self.best_values)
+            self._rate, self._start = self._rate / 2, self._step + 1
             self.restarts += 1

@@ -1,4 +1,4 @@
-"""A family's forward pass as a trainable torch module, with a fast sine on the CPU."""
+"""A network on a device: its tensors, its forward pass as a torch module, and the arrays that the kernels work on."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,33 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from inrcodec import siren
+from inrcodec.kernels import Tape
 
 
-class _NumpySine(torch.autograd.Function):
-    """sin on CPU tensors through NumPy, whose vectorized float32 sine is 2 to 3 times faster than torch's.
-
-    Sine and cosine are 40 % of a training step, so this alone is worth a quarter of it (docs/experiments.md).
-    """
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor) -> Tensor:
-        ctx.save_for_backward(z)
-        return torch.from_numpy(np.sin(z.numpy()))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (z,) = ctx.saved_tensors
-        cosine = np.cos(z.numpy())
-        return torch.from_numpy(np.multiply(cosine, grad.numpy(), out=cosine))
+def join_matrices(values: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors W_1, b_1, .. as one matrix [W | b] a layer, (n_out, n_in + 1)."""
+    return [torch.cat([weight, bias[:, None]], 1) for weight, bias in zip(values[::2], values[1::2], strict=True)]
 
 
-class CpuMath:
-    """The array module of a forward pass on CPU tensors."""
-
-    @staticmethod
-    def sin(z: Tensor) -> Tensor:
-        """Element-wise sine of a float32 CPU tensor, differentiable once."""
-        return _NumpySine.apply(z)  # type: ignore[no-any-return, no-untyped-call]
+def split_matrices(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """Views W_1, b_1, .. of such matrices. The inverse of `join_matrices`."""
+    return [part for matrix in matrices for part in (matrix[:, :-1], matrix[:, -1])]
 
 
 class Network(nn.Module):
@@ -48,12 +32,7 @@ class Network(nn.Module):
 
     def forward(self, coords: Tensor) -> Tensor:
         """(N, 2) coords -> (N, channels) values near [-1, 1]."""
-        return self.evaluate(list(self.values), coords)
-
-    def evaluate(self, values: Sequence[Tensor], coords: Tensor) -> Tensor:
-        """As `forward`, with `values` in place of the network's own tensors."""
-        xp = CpuMath if self.device.type == "cpu" else torch
-        return siren.forward(self.arch, values, coords, xp)  # type: ignore[no-any-return]
+        return siren.forward(self.arch, list(self.values), coords, torch)  # type: ignore[no-any-return]
 
     def snapshot(self) -> list[Tensor]:
         """Copies of all tensors."""
@@ -64,3 +43,21 @@ class Network(nn.Module):
         """Overwrite all tensors. The inverse of `snapshot`."""
         for own, value in zip(self.values, values, strict=True):
             own.copy_(value)
+
+    def tape(self, pixels: int) -> Tape:
+        """Buffers of the kernels: NumPy's on the CPU, whose sine and products of small matrices are twice as fast."""
+        if self.device.type == "cpu":
+            return Tape(self.arch, pixels, np, lambda *shape: np.empty(shape, np.float32))
+        return Tape(self.arch, pixels, torch, lambda *shape: torch.empty(shape, device=self.device))
+
+    def matrices(self, values: Sequence[Tensor]) -> list[Any]:
+        """The tensors `values` as the kernels take them."""
+        return [self.array(matrix) for matrix in join_matrices(values)]
+
+    def array(self, tensor: Tensor) -> Any:
+        """A tensor without gradient as an array of the kernels' module; shares its memory."""
+        return tensor.numpy() if self.device.type == "cpu" else tensor
+
+    def tensor(self, array: Any) -> Tensor:
+        """The inverse of `array`."""
+        return torch.from_numpy(array) if self.device.type == "cpu" else array

@@ -5,7 +5,7 @@ For a weight matrix W (m, n) with gradient G, in short:
     L <- b L + (1 - b) G G^T,  R <- b R + (1 - b) G^T G       Shampoo's two factors
     Q_L, Q_R: their eigenvectors, refreshed by one step of orthogonal iteration every `refresh` steps
     M <- b M + (1 - b) G                                      first moment, kept in the original basis
-    V <- b V + (1 - b) (Q_L^T G Q_R)^2                        second moment, in the rotated basis
+    V <- c V + (1 - c) (Q_L^T G Q_R)^2                        second moment, in the rotated basis
     W <- W - rate * Q_L ( Q_L^T M Q_R / (sqrt(V) + eps) ) Q_R^T
 
 with Adam's bias corrections. A bias of n entries is an (n, 1) matrix with the left factor alone.
@@ -45,9 +45,19 @@ def _products(grad: Tensor, count: int) -> list[Tensor]:
 class Soap:
     """Steps a list of tensors, 1-D or 2-D, against gradients that the caller supplies."""
 
-    def __init__(self, params: Sequence[Tensor], beta: float = 0.95, refresh: int = 10, eps: float = 1e-8) -> None:
+    def __init__(
+        self,
+        params: Sequence[Tensor],
+        scales: Sequence[float] | None = None,
+        beta: float = 0.95,
+        beta_second: float = 0.98,
+        refresh: int = 10,
+        eps: float = 1e-8,
+    ) -> None:
+        """Tensors are stepped in place, each at its scale of the rate, by default 1; `beta` is b, `beta_second` c."""
         self.params = list(params)
-        self.beta = beta
+        self.scales = [1.0] * len(self.params) if scales is None else list(scales)
+        self.beta, self.beta_second = beta, beta_second
         self.refresh = refresh
         self.eps = eps
         self.steps = 0
@@ -61,8 +71,8 @@ class Soap:
             self._states = [self._start(grad, param.dim()) for grad, param in zip(matrices, self.params, strict=True)]
             return
         self.steps += 1
-        for param, grad, state in zip(self.params, matrices, self._states, strict=True):
-            param.sub_(self._update(grad, state).view_as(param), alpha=rate)
+        for param, scale, grad, state in zip(self.params, self.scales, matrices, self._states, strict=True):
+            param.sub_(self._update(grad, state).view_as(param), alpha=scale * rate)
             self._track(grad, state)
 
     @staticmethod
@@ -76,8 +86,8 @@ class Soap:
         correction = 1 - self.beta**self.steps
         rotated = _rotate(grad, state.bases)
         state.first.lerp_(grad, 1 - self.beta)
-        state.second.lerp_(rotated.square(), 1 - self.beta)
-        denominator = (state.second / correction).sqrt_().add_(self.eps)
+        state.second.lerp_(rotated.square(), 1 - self.beta_second)
+        denominator = (state.second / (1 - self.beta_second**self.steps)).sqrt_().add_(self.eps)
         update = _rotate(state.first, state.bases).div_(correction).div_(denominator)
         return _rotate_back(update, state.bases)
 

@@ -1,0 +1,104 @@
+"""The picture's curvature in the weights, and rounding that pushes each weight's error onto the weights still free.
+
+To second order, moving the weights of a fitted network by e adds e^T H e to the mean squared error, with the
+Gauss-Newton matrix of ALL its weights and biases at once,
+
+    H = mean over pixels and channels of g g^T,     g = d out / d weights.
+
+Rounding the weights one after the other, the error of each is best made up for by the weights not yet rounded (optimal
+brain surgeon, Hassibi and Stork 1993; GPTQ, Frantar et al. 2022, arXiv:2210.17323, there for one layer at a time). With
+inv(H) = U^T U, U upper triangular in the order of rounding, weight i moved by e_i moves the later ones by
+
+    - e_i U[i, j] / U[i, i],     at a cost of e_i^2 / U[i, i]^2 in all,
+
+so 1 / U[i, i]^2 is the curvature that is left in weight i: about a sixth of H[i, i] on average, which is 1.3 bits a
+weight (docs/experiments.md).
+
+Memory grows with the square of the number of weights; above `block` of them H is cut into blocks of neighbouring
+weights, along the layers, and an error stays within its block.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from inrcodec.entropy import MAX_SYMBOL
+from inrcodec.fit import Picture, PixelSums
+from inrcodec.network import Network
+
+BLOCK = 6144
+"""Weights in a block: 150 MB for its matrix, 600 MB while it is inverted."""
+_JACOBIAN_ENTRIES = 1 << 23
+_PANEL = 128
+
+
+def probes(picture: Picture, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """`count` random pixels, none twice (all there are at most), and a random sign for each and channel, (N, C).
+
+    The mean over such signs s of (s . v)^2 is |v|^2, so one backward pass a pixel is enough for all channels.
+    """
+    generator = torch.Generator(device).manual_seed(0)
+    index = torch.randperm(len(picture), generator=generator, device=device)[:count]
+    signs = torch.randint(2, (len(index), picture.channels), generator=generator, device=device) * 2.0 - 1
+    return index, signs
+
+
+def blocks(count: int, most: int = BLOCK) -> list[slice]:
+    """0 .. count cut into ranges of about equal length, at most `most`."""
+    parts = -(-count // most)
+    edges = [count * part // parts for part in range(parts + 1)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
+
+
+def gauss_newton(
+    network: Network, values: Sequence[Tensor], picture: Picture, pixels: int, within: Sequence[slice]
+) -> list[Tensor]:
+    """H at the tensors `values` from at most `pixels` pixels, as its blocks `within`, each (b, b) float32."""
+    index, signs = probes(picture, pixels, network.device)
+    sums = PixelSums(network, picture, len(index), map)
+    matrices = [torch.zeros(part.stop - part.start, part.stop - part.start, device=network.device) for part in within]
+    at_once = max(1, min(1024, _JACOBIAN_ENTRIES // network.arch.param_count()))
+    for rows, their_signs in zip(torch.split(index, at_once), torch.split(signs, at_once), strict=True):
+        jacobian = sums.jacobian(values, rows, their_signs)
+        for matrix, part in zip(matrices, within, strict=True):
+            matrix.addmm_(jacobian[part], jacobian[part].T)
+    return [matrix.div_(len(index) * picture.channels) for matrix in matrices]
+
+
+def inverse_factor(matrix: Tensor, damping: float) -> Tensor:
+    """U, upper triangular float64, with inv(H) = U^T U for H = `matrix` plus `damping` times its mean diagonal.
+
+    A matrix that is singular, indefinite or not finite even so gets ten times the damping until it factors.
+    """
+    while True:
+        wide = torch.nan_to_num(matrix.double(), 0.0, 0.0, 0.0)
+        wide.diagonal().add_(damping * wide.diagonal().abs().mean().clamp_min(1e-30))
+        lower, failed = torch.linalg.cholesky_ex(wide)
+        del wide
+        if not failed:
+            factor: Tensor
+            factor, failed = torch.linalg.cholesky_ex(torch.cholesky_inverse(lower), upper=True)
+            if not failed and bool(torch.isfinite(factor).all()):
+                return factor
+        damping *= 10
+
+
+def compensate(weights: Tensor, factor: Tensor, steps: Tensor, count: int) -> Tensor:
+    """Round the first `count` of `weights` to multiples of `steps`; the others make up for it.
+
+    `weights` and `steps` are (n,) float64 in the order of rounding, `factor` is U in that order. In panels: within one,
+    errors are handed on weight by weight, behind it all at once.
+    """
+    weights = weights.clone()
+    for start in range(0, count, _PANEL):
+        stop = min(start + _PANEL, count)
+        errors = torch.empty(stop - start, dtype=weights.dtype, device=weights.device)
+        for i in range(start, stop):
+            rounded = (weights[i] / steps[i]).round().clamp(-MAX_SYMBOL, MAX_SYMBOL) * steps[i]
+            errors[i - start] = (weights[i] - rounded) / factor[i, i]
+            weights[i + 1 : stop] -= errors[i - start] * factor[i, i + 1 : stop]
+            weights[i] = rounded
+        weights[stop:] -= errors @ factor[start:stop, stop:]
+    return weights
