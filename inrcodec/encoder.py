@@ -12,55 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrcodec import bitstream, decoder, images, metrics, pixels, siren, targets
+from inrcodec import bitstream, decoder, images, metrics, pilot, pixels, siren, targets
 from inrcodec.compress import PruneConfig, QuantizeConfig, Stage, prune
+from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import FitConfig, Picture, optimize
 from inrcodec.model import QuantizedModel
 from inrcodec.network import Network
 from inrcodec.progress import SILENT, Monitor, Progress
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """What a user chooses."""
-
-    quality: int | None = None
-    """0 .. 100: the size of the network and the quantization steps, see `LADDER`. 50, the default, is about 0.35 bpp.
-    At most one of this, `bpp`, `size` and `psnr` may be chosen."""
-    effort: int = 5
-    """1 .. 9: steps of the search; each level doubles them."""
-    device: str = "auto"
-    """"cpu", "cuda", or "auto": CUDA where there is one."""
-    seed: int = 0
-    """Of the start and of the batches. Same picture, seed, device and thread count: same bytes."""
-    prune: float = 0.0
-    """Fraction of the weights to prune, see `PruneConfig`."""
-    bpp: float | None = None
-    """Target: bits per pixel of the file, to 2 %; fewer where the picture needs no more."""
-    size: int | None = None
-    """Target: bytes of the file, never more, and at most 2 % fewer; still fewer where the picture needs no more."""
-    psnr: float | None = None
-    """Target: PSNR of the decoded picture in dB, 5 .. 60, to 0.1 dB; see `Encoded.met`."""
-
-    def __post_init__(self) -> None:
-        targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]
-        if len(targets) > 1:
-            raise RequestError(f"{' and '.join(targets)}: choose one of them")
-        for name, value, low, high in (("quality", self.quality, 0, 100), ("effort", self.effort, 1, 9)):
-            if value is not None and not low <= value <= high:
-                raise RequestError(f"{name}: {value} is not in {low} .. {high}")
-        for name, target in (("bpp", self.bpp), ("size", self.size), ("psnr", self.psnr)):
-            if target is not None and not (math.isfinite(target) and target > 0):
-                raise RequestError(f"{name}: {target} is not a number above 0")
-        if self.psnr is not None and not 5 <= self.psnr <= 60:
-            raise RequestError(
-                f"psnr: {self.psnr} dB is not in 5 .. 60: above, 8-bit codes are all but exact, use a lossless codec"
-            )
-        if not 0 <= self.prune < 1:
-            raise RequestError(f"prune: {self.prune} is not in 0 .. 1")
-        if not 0 <= self.seed < 2**32:
-            raise RequestError(f"seed: {self.seed} is not in 0 .. 2^32 - 1")
 
 
 @dataclass(frozen=True)
@@ -93,6 +52,8 @@ SHAPE = (1.5, 1.25, 1.0, 1.0, 0.875, 0.75, 0.625)
 _LANES = 4
 """Neurons come in multiples of this, the least of a layer: matrix products are faster so (docs/experiments.md)."""
 _DEFAULT_QUALITY = 50
+_HEADER_BYTES = 45
+"""About: of a file without its weights."""
 _BITS_PER_SAMPLE = 8
 """No network is larger, in bits at the ladder's noise, than the picture is as plain samples."""
 _SIDE_OF_W_MAX = 384
@@ -116,6 +77,12 @@ def rung_of_rate(bpp: float) -> Rung:
         for values in zip(*((step.quality, step.bits_per_weight, math.log(step.noise)) for step in LADDER), strict=True)
     )
     return Rung(round(quality), bpp / bits, math.exp(noise), bits)
+
+
+def rung_of_bytes(size: float, height: int, width: int, channels: int) -> Rung:
+    """The operating point whose file has about `size` bytes; never a network larger than the plain samples."""
+    bpp = 8 * (size - _HEADER_BYTES) / (height * width)
+    return rung_of_rate(min(max(bpp, 1e-6), _BITS_PER_SAMPLE * channels))
 
 
 def choose_arch(height: int, width: int, channels: int, weights_per_pixel: float) -> siren.SirenArch:
@@ -200,8 +167,6 @@ def encode_with_report(
 
 _SIZE_AIM = 0.993
 """Of a size in bytes: half the tolerance, so that a rounding somewhat larger than expected still fits."""
-_HEADER_BYTES = 45
-"""About: of a file before its weights, with its checksum."""
 
 
 def choose_goal(config: EncoderConfig, height: int, width: int, channels: int) -> targets.Goal:
@@ -217,10 +182,11 @@ def choose_goal(config: EncoderConfig, height: int, width: int, channels: int) -
         return None
     least, most = smallest_bytes(height, width, channels), largest_bytes(height, width)
     if not least <= high or not low <= most:
+        name, value, unit = (
+            ("bpp", config.bpp, 8 / (height * width)) if config.size is None else ("size", config.size, 1)
+        )
         raise RequestError(
-            f"{low:,.0f} .. {high:,.0f} bytes asked for: files of a {width}x{height} picture have at least {least} and "
-            f"at most about {most:,} bytes ({metrics.bpp(least, height, width):.4g} .. "
-            f"{metrics.bpp(most, height, width):.4g} bpp)"
+            f"{name}: {value:g}: files of a {width}x{height} picture have {unit * least:.4g} to {unit * most:.4g}"
         )
     return targets.BytesGoal(low, aim, high)
 
@@ -243,11 +209,29 @@ def choose_point(
     """The operating point for a goal; for a PSNR, short fits of the picture are made to find out."""
     height, width, channels = codes.shape
     if isinstance(goal, targets.BytesGoal):
-        bpp = 8 * (goal.aim - _HEADER_BYTES) / (height * width)
-        return rung_of_rate(min(max(bpp, 1e-6), _BITS_PER_SAMPLE * channels))
+        return rung_of_bytes(goal.aim, height, width, channels)
     if isinstance(goal, targets.PsnrGoal):
-        return rung(50)
+        return _pilot(codes, config, goal.psnr, device, monitor)
     return rung(_DEFAULT_QUALITY if config.quality is None else config.quality)
+
+
+def _pilot(
+    codes: NDArray[np.uint8], config: EncoderConfig, psnr: float, device: torch.device, monitor: Monitor
+) -> Rung:
+    """The operating point that should reach a PSNR; the fit of the pilot is reported to nobody, but may be stopped."""
+    height, width, channels = codes.shape
+    picture, searches = Picture(codes, device), plan(config, rung(_DEFAULT_QUALITY), choose_arch(1, 1, channels, 1))
+
+    def fit(size: float, steps: int) -> tuple[float, float]:
+        point = rung_of_bytes(size, height, width, channels)
+        network = start(codes, point, config.seed, device)
+        count = network.arch.param_count()
+        search = replace(plan(config, point, network.arch).fit, steps=steps)
+        found = optimize(network, picture, search, monitor=Monitor(stopped=monitor.stopped))
+        return _HEADER_BYTES + point.bits_per_weight * count / 8, found
+
+    size = pilot.choose_bytes(psnr, searches.fit.steps, pilot.curve(codes), fit)
+    return rung_of_bytes(size, height, width, channels)
 
 
 def start(codes: NDArray[np.uint8], point: Rung, seed: int, device: torch.device) -> Network:

@@ -11,11 +11,11 @@ PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
 
 RANKS = {
     "errors": 0, "progress": 0, "metrics": 0,
-    "entropy": 1, "pixels": 1, "files": 1, "siren": 1, "optim": 1, "terminal": 1,
+    "config": 1, "entropy": 1, "pixels": 1, "files": 1, "siren": 1, "optim": 1, "terminal": 1,
     "images": 2, "model": 2, "network": 2,
     "bitstream": 3, "fit": 3,
     "decoder": 4, "compress": 4,
-    "targets": 5,
+    "pilot": 4, "targets": 5,
     "encoder": 6,
     "cli": 7, "__init__": 7,
 }  # fmt: skip
