@@ -1,7 +1,7 @@
 """The command line: `inrcodec encode | decode | info`. Arguments and file I/O; the codec is imported when it is needed.
 
-Exit codes: 0 success, 2 wrong arguments, 3 bad input file, 4 over a limit, 5 output exists or cannot be written,
-6 the encoder failed, 70 a bug in inrcodec, 130 stopped by Ctrl-C.
+Exit codes: 0 success, 2 wrong arguments, 3 bad input file, or a target not reached, 4 over a limit, 5 output exists or
+cannot be written, 6 the encoder failed, 70 a bug in inrcodec, 130 stopped by Ctrl-C.
 """
 
 import argparse
@@ -26,13 +26,14 @@ _EXAMPLES = """\
 examples:
   inrcodec encode photo.png -o photo.inr               about 0.35 bits per pixel
   inrcodec encode photo.png -q 70 -e 7                 better and slower, to photo.inr
+  inrcodec encode photo.png --size 4000                at most 4000 bytes
   inrcodec decode photo.inr -o back.png                at its own size
   inrcodec decode photo.inr -o big.png --scale 3       three times as large
   inrcodec decode photo.inr -o eye.png --region 100,50,64,64 --size 512x512
   inrcodec info photo.inr --json
 
-exit codes: 0 success, 2 wrong arguments, 3 bad input file, 4 over a limit, 5 output exists or
-cannot be written, 6 encoder failed, 70 bug, 130 stopped by Ctrl-C
+exit codes: 0 success, 2 wrong arguments, 3 bad input file, or a target not reached, 4 over a limit,
+5 output exists or cannot be written, 6 encoder failed, 70 bug, 130 stopped by Ctrl-C
 """
 _PICTURE_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF",
                      ".bmp": "BMP", ".ppm": "PPM", ".pgm": "PPM"}  # fmt: skip
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; errors are one line on stderr."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        code = options.run(options)
         sys.stdout.flush()
     except InrError as error:
         return _fail(str(error), error.exit_code, options.debug)
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 70, options.debug)
-    return 0
+    return int(code)
 
 
 def _fail(message: str, code: int, debug: bool) -> int:
@@ -96,7 +97,11 @@ def _add_encode(commands: Any) -> None:
     command = commands.add_parser("encode", help="picture -> .inr", description="Encode a picture as an .inr file.")
     command.add_argument("input", help="picture file, or - for standard input")
     command.add_argument("-o", "--output", help="the .inr file, or - for standard output; default: beside the input")
-    command.add_argument("-q", "--quality", type=int, default=50, metavar="0..100", help="default 50, about 0.35 bpp")
+    target = command.add_mutually_exclusive_group()
+    target.add_argument("-q", "--quality", type=int, metavar="0..100", help="default 50, about 0.35 bpp")
+    target.add_argument("--bpp", type=float, metavar="F", help="bits per pixel of the file, to 2 %%")
+    target.add_argument("--size", type=int, metavar="BYTES", help="bytes of the file: never more, at most 2 %% fewer")
+    target.add_argument("--psnr", type=float, metavar="DB", help="PSNR of the decoded picture, to 0.1 dB, or exit 3")
     command.add_argument(
         "-e", "--effort", type=int, default=5, metavar="1..9", help="each level doubles the time; default 5"
     )
@@ -141,7 +146,7 @@ def _add_common(command: argparse.ArgumentParser, run: Any) -> None:
     command.set_defaults(run=run)
 
 
-def _encode(options: argparse.Namespace) -> None:
+def _encode(options: argparse.Namespace) -> int:
     from inrcodec import files
     from inrcodec.terminal import Interrupt, ProgressLine
 
@@ -160,6 +165,15 @@ def _encode(options: argparse.Namespace) -> None:
         f"{output}: {len(encoded.data):,} bytes, {encoded.bpp:.3f} bpp, {encoded.psnr:.2f} dB, "
         f"{encoded.width}x{encoded.height}, {time.monotonic() - start:.0f} s"
     )
+    if not encoded.met:
+        _say(f"inrcodec: {output}: written, but the target is not reached: {_missed(options, encoded)}")
+    return 0 if encoded.met else 3
+
+
+def _missed(options: argparse.Namespace, encoded: "Encoded") -> str:
+    if options.psnr is not None:
+        return f"{encoded.psnr:.2f} dB instead of {options.psnr:g}; a higher --effort may reach it"
+    return f"{len(encoded.data):,} bytes, {encoded.bpp:.4g} bpp"
 
 
 def _encoded(options: argparse.Namespace, interrupt: Any, line: Any) -> "Encoded":
@@ -169,7 +183,16 @@ def _encoded(options: argparse.Namespace, interrupt: Any, line: Any) -> "Encoded
     image = images.read_image(options.input)
     from inrcodec.encoder import EncoderConfig, encode_with_report
 
-    config = EncoderConfig(options.quality, options.effort, options.device, options.seed, options.prune)
+    config = EncoderConfig(
+        options.quality,
+        options.effort,
+        options.device,
+        options.seed,
+        options.prune,
+        bpp=options.bpp,
+        size=options.size,
+        psnr=options.psnr,
+    )
     return encode_with_report(image, config, Monitor(line.show, interrupt.asked))
 
 
@@ -186,7 +209,7 @@ def _print_stages(encoded: "Encoded") -> None:
         before = stage
 
 
-def _decode(options: argparse.Namespace) -> None:
+def _decode(options: argparse.Namespace) -> int:
     from inrcodec import files, images
     from inrcodec.bitstream import MAX_FILE_BYTES
     from inrcodec.decoder import open_bytes
@@ -204,6 +227,7 @@ def _decode(options: argparse.Namespace) -> None:
         raise _about(options.input, error) from error
     files.write_output(output, images.to_file(image, kind), options.input, options.force)
     _say(f"{output}: {image.shape[1]}x{image.shape[0]}")
+    return 0
 
 
 def _about(name: str, error: Exception) -> Exception:
@@ -257,7 +281,7 @@ def _size(options: argparse.Namespace, region: "Region") -> tuple[int, int]:
     return max(1, round(scale * region.height)), max(1, round(scale * region.width))
 
 
-def _info(options: argparse.Namespace) -> None:
+def _info(options: argparse.Namespace) -> int:
     from inrcodec import files
     from inrcodec.bitstream import MAX_FILE_BYTES
 
@@ -268,10 +292,11 @@ def _info(options: argparse.Namespace) -> None:
         raise _about(options.input, error) from error
     if options.json:
         print(json.dumps({"file": options.input, **facts}))
-        return
+        return 0
     for name, value in facts.items():
         shown = ", ".join(f"{part} {size}" for part, size in value.items()) if isinstance(value, dict) else value
         print(f"{name.replace('_', ' '):<16}{shown}")
+    return 0
 
 
 def _facts(data: bytes) -> dict[str, Any]:

@@ -1,4 +1,9 @@
-"""From pictures to bytes: image -> fit -> compress (prune, quantize) -> bitstream, and a check of what was written."""
+"""From pictures to bytes: image -> fit -> compress (prune, quantize) -> bitstream, and a check of what was written.
+
+A quality chooses the network and the noise of rounding from `LADDER`. A number of bytes chooses the network that has
+about as many at the ladder's noise, and a PSNR the one that a short pilot promises it of; the noise is then searched
+so that the file meets the target (`targets.py`).
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -7,37 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrcodec import bitstream, decoder, images, metrics, pixels, siren
+from inrcodec import bitstream, decoder, images, metrics, pilot, pixels, siren, targets
 from inrcodec.compress import PruneConfig, QuantizeConfig, Quantizer, Stage, prune, within
+from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import FitConfig, Picture, optimize
+from inrcodec.model import QuantizedModel
 from inrcodec.network import Network
 from inrcodec.progress import SILENT, Monitor
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """What a user chooses."""
-
-    quality: int = 50
-    """0 .. 100: the size of the network and the quantization steps, see `LADDER`. 50 is about 0.35 bpp."""
-    effort: int = 5
-    """1 .. 9: steps of the search; each level doubles them."""
-    device: str = "auto"
-    """"cpu", "cuda", or "auto": CUDA where there is one."""
-    seed: int = 0
-    """Of the start and of the batches. Same picture, seed, device and thread count: same bytes."""
-    prune: float = 0.0
-    """Fraction of the weights to prune, see `PruneConfig`."""
-
-    def __post_init__(self) -> None:
-        for name, value, low, high in (("quality", self.quality, 0, 100), ("effort", self.effort, 1, 9)):
-            if not low <= value <= high:
-                raise RequestError(f"{name}: {value} is not in {low} .. {high}")
-        if not 0 <= self.prune < 1:
-            raise RequestError(f"prune: {self.prune} is not in 0 .. 1")
-        if not 0 <= self.seed < 2**32:
-            raise RequestError(f"seed: {self.seed} is not in 0 .. 2^32 - 1")
 
 
 @dataclass(frozen=True)
@@ -48,6 +30,13 @@ class Rung:
     weights_per_pixel: float
     noise: float
     """`QuantizeConfig.noise`."""
+    bits_per_weight: float = 5.4
+    """Measured: bits of the file beyond its first `_HEADER_BYTES`, over weights, at this noise."""
+
+    @property
+    def bpp(self) -> float:
+        """About the rate of the file, its header left out, in bits per pixel."""
+        return self.weights_per_pixel * self.bits_per_weight
 
 
 LADDER = (
@@ -62,6 +51,11 @@ SHAPE = (1.5, 1.25, 1.0, 1.0, 0.875, 0.75, 0.625)
 """Neurons of the sine layers, relative to the third: wide at the coordinates, tapering to the colours."""
 _LANES = 4
 """Neurons come in multiples of this, the least of a layer: matrix products are faster so (docs/experiments.md)."""
+_DEFAULT_QUALITY = 50
+_HEADER_BYTES = 45
+"""About: of a file without its weights."""
+_BITS_PER_SAMPLE = 8
+"""No network is larger, in bits at the ladder's noise, than the picture is as plain samples."""
 _SIDE_OF_W_MAX = 384
 """`InitConfig.w_max` is for this longer side, in pixels."""
 
@@ -71,7 +65,24 @@ def rung(quality: int) -> Rung:
     at = [step.quality for step in LADDER]
     weights = np.interp(quality, at, [math.log(step.weights_per_pixel) for step in LADDER])
     noise = np.interp(quality, at, [math.log(step.noise) for step in LADDER])
-    return Rung(quality, math.exp(weights), math.exp(noise))
+    bits = np.interp(quality, at, [step.bits_per_weight for step in LADDER])
+    return Rung(quality, math.exp(weights), math.exp(noise), float(bits))
+
+
+def rung_of_rate(bpp: float) -> Rung:
+    """The operating point whose weights take `bpp` bits per pixel; beyond the ladder's ends with the noise there."""
+    at = [math.log(step.bpp) for step in LADDER]
+    quality, bits, noise = (
+        float(np.interp(math.log(bpp), at, values))
+        for values in zip(*((step.quality, step.bits_per_weight, math.log(step.noise)) for step in LADDER), strict=True)
+    )
+    return Rung(round(quality), bpp / bits, math.exp(noise), bits)
+
+
+def rung_of_bytes(size: float, height: int, width: int, channels: int) -> Rung:
+    """The operating point whose file has about `size` bytes; never a network larger than the plain samples."""
+    bpp = 8 * (size - _HEADER_BYTES) / (height * width)
+    return rung_of_rate(min(max(bpp, 1e-6), _BITS_PER_SAMPLE * channels))
 
 
 def choose_arch(height: int, width: int, channels: int, weights_per_pixel: float) -> siren.SirenArch:
@@ -80,11 +91,7 @@ def choose_arch(height: int, width: int, channels: int, weights_per_pixel: float
     Never one that the decoder would refuse to read, or to draw at the native size.
     """
     pixel_count = height * width
-    budget = min(
-        weights_per_pixel * pixel_count,
-        bitstream.DEFAULT_LIMITS.max_params,
-        decoder.MAX_MULTIPLICATIONS // pixel_count,
-    )
+    budget = min(weights_per_pixel * pixel_count, most_weights(pixel_count))
     best = siren.SirenArch((_LANES,), channels)
     for depth in (2, 3, 5, len(SHAPE)):
         for quarters in range(4, 4 * 1024):
@@ -95,6 +102,11 @@ def choose_arch(height: int, width: int, channels: int, weights_per_pixel: float
                 break
             best = arch
     return best
+
+
+def most_weights(pixel_count: int) -> int:
+    """Of a network that the decoder reads, and draws at the native size."""
+    return min(bitstream.DEFAULT_LIMITS.max_params, decoder.MAX_MULTIPLICATIONS // pixel_count)
 
 
 def choose_device(name: str) -> torch.device:
@@ -118,6 +130,8 @@ class Encoded:
     psnr: float
     """Of the decoded uint8 picture, in dB."""
     stages: tuple[Stage, ...]
+    met: bool = True
+    """Whether the target was met; always, where a quality was chosen."""
 
     @property
     def bpp(self) -> float:
@@ -142,10 +156,82 @@ def encode_with_report(
     """As `encode`, with what each stage cost and saved."""
     codes = images.to_array(image)
     height, width, _ = codes.shape
-    device, point = choose_device(config.device), rung(config.quality)
+    goal = choose_goal(config, *codes.shape)
+    device = choose_device(config.device)
+    point = choose_point(codes, config, goal, device, monitor)
     network, picture = start(codes, point, config.seed, device), Picture(codes, device)
-    data, stages = _search(network, picture, plan(config, point, network.arch), monitor)
-    return Encoded(data, height, width, verify(data, codes, network), tuple(stages))
+    rounded, stages, met = _search(network, picture, plan(config, point, network.arch), goal, codes, monitor)
+    network.load(rounded.values)
+    return Encoded(rounded.data, height, width, verify(rounded.data, codes, network), tuple(stages), met)
+
+
+_SIZE_AIM = 0.993
+"""Of a size in bytes: half the tolerance, so that a rounding somewhat larger than expected still fits."""
+
+
+def choose_goal(config: EncoderConfig, height: int, width: int, channels: int) -> targets.Goal:
+    """What the file of a picture has to meet; raises RequestError where no file of it could."""
+    if config.psnr is not None:
+        return targets.PsnrGoal(config.psnr)
+    if config.size is not None:
+        low, aim, high = (config.size * factor for factor in (1 - targets.TOLERANCE, _SIZE_AIM, 1.0))
+    elif config.bpp is not None:
+        size = config.bpp * height * width / 8
+        low, aim, high = (size * factor for factor in (1 - targets.TOLERANCE, 1.0, 1 + targets.TOLERANCE))
+    else:
+        return None
+    least, most = smallest_bytes(height, width, channels), largest_bytes(height, width)
+    if not least <= high or not low <= most:
+        name, value, unit = (
+            ("bpp", config.bpp, 8 / (height * width)) if config.size is None else ("size", config.size, 1)
+        )
+        raise RequestError(
+            f"{name}: {value:g}: files of a {width}x{height} picture have {unit * least:.4g} to {unit * most:.4g}"
+        )
+    return targets.BytesGoal(low, aim, high)
+
+
+def smallest_bytes(height: int, width: int, channels: int) -> int:
+    """Bytes of the smallest file of any picture of a size: the smallest network, all its weights zero."""
+    arch = choose_arch(1, 1, channels, 1)
+    symbols = tuple(np.zeros(shape, np.int32) for shape in arch.param_shapes())
+    return len(bitstream.write(QuantizedModel(arch, height, width, symbols, (0,) * len(symbols))))
+
+
+def largest_bytes(height: int, width: int) -> int:
+    """About: bytes of the file of the largest network that the decoder accepts for pictures of a size."""
+    return _HEADER_BYTES + int(most_weights(height * width) * LADDER[-1].bits_per_weight / 8)
+
+
+def choose_point(
+    codes: NDArray[np.uint8], config: EncoderConfig, goal: targets.Goal, device: torch.device, monitor: Monitor
+) -> Rung:
+    """The operating point for a goal; for a PSNR, short fits of the picture are made to find out."""
+    height, width, channels = codes.shape
+    if isinstance(goal, targets.BytesGoal):
+        return rung_of_bytes(goal.aim, height, width, channels)
+    if isinstance(goal, targets.PsnrGoal):
+        return _pilot(codes, config, goal.psnr, device, monitor)
+    return rung(_DEFAULT_QUALITY if config.quality is None else config.quality)
+
+
+def _pilot(
+    codes: NDArray[np.uint8], config: EncoderConfig, psnr: float, device: torch.device, monitor: Monitor
+) -> Rung:
+    """The operating point that should reach a PSNR; the fit of the pilot is reported to nobody, but may be stopped."""
+    height, width, channels = codes.shape
+    picture, searches = Picture(codes, device), plan(config, rung(_DEFAULT_QUALITY), choose_arch(1, 1, channels, 1))
+
+    def fit(size: float, steps: int) -> tuple[float, float]:
+        point = rung_of_bytes(size, height, width, channels)
+        network = start(codes, point, config.seed, device)
+        count = network.arch.param_count()
+        search = replace(plan(config, point, network.arch).fit, steps=steps)
+        found = optimize(network, picture, search, monitor=Monitor(stopped=monitor.stopped))
+        return _HEADER_BYTES + point.bits_per_weight * count / 8, found
+
+    size = pilot.choose_bytes(psnr, searches.fit.steps, pilot.curve(codes), fit)
+    return rung_of_bytes(size, height, width, channels)
 
 
 def start(codes: NDArray[np.uint8], point: Rung, seed: int, device: torch.device) -> Network:
@@ -165,11 +251,14 @@ class Plan:
     fit: FitConfig
     prune: PruneConfig
     quantize: QuantizeConfig
+    roundings: int = 1
+    """Expected: a target may take more than one."""
 
     @property
     def steps(self) -> tuple[int, int, int]:
         """Steps of the three stages."""
-        return self.fit.steps, self.prune.refit.steps if self.prune.fraction else 0, self.quantize.refit.steps
+        prune_steps = self.prune.refit.steps if self.prune.fraction else 0
+        return self.fit.steps, prune_steps, self.roundings * self.quantize.refit.steps
 
 
 _WIDTH_OF_RATE = 28
@@ -191,6 +280,7 @@ def plan(config: EncoderConfig, point: Rung, arch: siren.SirenArch) -> Plan:
         scaled(FitConfig()),
         replace(pruning, refit=scaled(pruning.refit)),
         replace(quantizing, refit=scaled(quantizing.refit)),
+        roundings=1 if config.bpp is config.size is config.psnr is None else 2,
     )
 
 
@@ -200,12 +290,19 @@ def init_config(height: int, width: int) -> siren.InitConfig:
     return replace(base, w_max=max(2 * base.w_min, base.w_max * max(height, width) / _SIDE_OF_W_MAX))
 
 
-def _search(network: Network, picture: Picture, searches: Plan, monitor: Monitor) -> tuple[bytes, list[Stage]]:
-    """Fit, prune, quantize and write; an interrupted search is cut short, not left out."""
-    fit_steps, prune_steps, _ = searches.steps
+def _search(
+    network: Network,
+    picture: Picture,
+    searches: Plan,
+    goal: targets.Goal,
+    codes: NDArray[np.uint8],
+    monitor: Monitor,
+) -> tuple[targets.Rounded, list[Stage], bool]:
+    """Fit, prune, quantize and write; an interrupted search is cut short, not left out. Also whether `goal` is met."""
+    fit_steps, prune_steps, round_steps = searches.steps
     total = sum(searches.steps)
     psnr = optimize(network, picture, searches.fit, monitor=within(monitor, 0, total))
-    network.load([torch.from_numpy(value) for value in siren.canonical([v.cpu().numpy() for v in network.snapshot()])])
+    network.load([torch.from_numpy(value) for value in siren.canonical(network.arrays())])
     count = network.arch.param_count()
     stages = [Stage("fit", psnr, 4 * count, f"{count} weights")]
     masks = [torch.ones_like(value) for value in network.values]
@@ -218,12 +315,11 @@ def _search(network: Network, picture: Picture, searches: Plan, monitor: Monitor
             "left out: stopped" if searches.prune.fraction else "off: a smaller dense network is better at equal bytes"
         )
         stages.append(Stage("prune", psnr, 4 * count, why))
-    rounding, listener = searches.quantize, within(monitor, fit_steps + prune_steps, total)
-    if monitor.stopped():
-        rounding = replace(rounding, refit=replace(rounding.refit, steps=rounding.refit.steps // 10))
-        listener = replace(listener, stopped=lambda: False)
-    model, rounds = Quantizer(network, picture, psnr, masks, rounding).run(rounding.noise, listener)
-    return bitstream.write(model), stages + rounds
+    listener = within(monitor, fit_steps + prune_steps, total)
+    quantizer = Quantizer(network, picture, psnr, masks, searches.quantize)
+    fitted = targets.Fitted(quantizer, psnr, listener, round_steps)
+    rounded, met = targets.meet(goal, fitted, lambda data: _psnr(codes, decoder.decode(data)))
+    return rounded, [*stages, *rounded.stages], met
 
 
 _MOST_DIFFERING = 1e-4
@@ -248,4 +344,8 @@ def verify(data: bytes, original: NDArray[np.uint8], network: Network) -> float:
     apart = np.mean(np.maximum(decoded, drawn) - np.minimum(decoded, drawn) > 1)
     if apart > _MOST_DIFFERING:
         raise VerifyError(f"{apart:.2%} of the samples of the file just written differ between NumPy and torch")
+    return _psnr(original, decoded)
+
+
+def _psnr(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
     return metrics.psnr(original, decoded.reshape(original.shape))

@@ -8,13 +8,15 @@
         CorruptError                    its fields are illegal or contradict each other
         UnsupportedError                it needs a newer decoder
       InputImageError              3    the picture to encode cannot be read
+      TargetError                  3    the picture cannot be stored in so few bytes; known only after the fit
       LimitError                   4    legal, but larger than what this decoder accepts
       RequestError                 2    the caller asked for something impossible
       OutputError                  5    the output exists, or cannot be written
       EncodeError                  6    the encoder failed
         VerifyError                     the written bytes do not decode to the fitted picture
 
-Exit 0 is success, 2 is also argparse's code for a wrong command line, 130 an interrupt, 70 a bug of ours.
+Exit 0 is success; 3 is also, without an exception, that of a file that was written but misses its target; 2 is also
+argparse's code for a wrong command line, 130 an interrupt, 70 a bug of ours.
 """
 
 
@@ -54,6 +56,12 @@ class LimitError(InrError, ValueError):
     """A legal file or picture that is larger than a stated limit."""
 
     exit_code = 4
+
+
+class TargetError(InrError):
+    """No file of the picture is as small as was asked for."""
+
+    exit_code = 3
 
 
 class InputImageError(InrError, ValueError):

@@ -44,6 +44,10 @@ class Network(nn.Module):
         for own, value in zip(self.values, values, strict=True):
             own.copy_(value)
 
+    def arrays(self) -> siren.Params:
+        """Copies of all tensors, as NumPy's."""
+        return [value.cpu().numpy() for value in self.snapshot()]
+
     def tape(self, pixels: int) -> Tape:
         """Buffers of the kernels: NumPy's on the CPU, whose sine and products of small matrices are twice as fast."""
         if self.device.type == "cpu":

@@ -1,0 +1,48 @@
+"""What a user chooses of an encode, checked as far as it can be without the picture."""
+
+import math
+from dataclasses import dataclass
+
+from inrcodec.errors import RequestError
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """What a user chooses."""
+
+    quality: int | None = None
+    """0 .. 100: the size of the network and the quantization steps, see `LADDER`. 50, the default, is about 0.35 bpp.
+    At most one of this, `bpp`, `size` and `psnr` may be chosen."""
+    effort: int = 5
+    """1 .. 9: steps of the search; each level doubles them."""
+    device: str = "auto"
+    """"cpu", "cuda", or "auto": CUDA where there is one."""
+    seed: int = 0
+    """Of the start and of the batches. Same picture, seed, device and thread count: same bytes."""
+    prune: float = 0.0
+    """Fraction of the weights to prune, see `PruneConfig`."""
+    bpp: float | None = None
+    """Target: bits per pixel of the file, to 2 %; fewer where the picture needs no more."""
+    size: int | None = None
+    """Target: bytes of the file, never more, and at most 2 % fewer; still fewer where the picture needs no more."""
+    psnr: float | None = None
+    """Target: PSNR of the decoded picture in dB, 5 .. 60, to 0.1 dB; see `Encoded.met`."""
+
+    def __post_init__(self) -> None:
+        targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]
+        if len(targets) > 1:
+            raise RequestError(f"{' and '.join(targets)}: choose one of them")
+        for name, value, low, high in (("quality", self.quality, 0, 100), ("effort", self.effort, 1, 9)):
+            if value is not None and not low <= value <= high:
+                raise RequestError(f"{name}: {value} is not in {low} .. {high}")
+        for name, target in (("bpp", self.bpp), ("size", self.size), ("psnr", self.psnr)):
+            if target is not None and not (math.isfinite(target) and target > 0):
+                raise RequestError(f"{name}: {target} is not a number above 0")
+        if self.psnr is not None and not 5 <= self.psnr <= 60:
+            raise RequestError(
+                f"psnr: {self.psnr} dB is not in 5 .. 60: above, 8-bit codes are all but exact, use a lossless codec"
+            )
+        if not 0 <= self.prune < 1:
+            raise RequestError(f"prune: {self.prune} is not in 0 .. 1")
+        if not 0 <= self.seed < 2**32:
+            raise RequestError(f"seed: {self.seed} is not in 0 .. 2^32 - 1")
