@@ -41,7 +41,7 @@ class FitConfig:
     """Options of `optimize`; the defaults are the codec's at effort 5 (docs/experiments.md)."""
 
     steps: int = 10000
-    rate: float = 5e-2
+    rate: float = 6.5e-2
     """Peak of the learning rate: linear warm-up, then half a cosine, squared, down to `final_rate` times the peak."""
     first_layer: float = 4.0
     """Factor on the rate of the first layer, whose weights are frequencies and a hundred times as large as others."""
