@@ -15,7 +15,7 @@ RANKS = {
     "images": 2, "model": 2, "network": 2,
     "bitstream": 3, "fit": 3,
     "decoder": 4, "compress": 4,
-    "pilot": 4, "targets": 5,
+    "estimate": 4, "pilot": 4, "targets": 5,
     "encoder": 6,
     "cli": 7, "__init__": 7,
 }  # fmt: skip
