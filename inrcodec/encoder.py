@@ -287,11 +287,15 @@ def plan(config: EncoderConfig, point: Rung, arch: siren.SirenArch) -> Plan:
     )
 
 
+def work(searches: Plan) -> estimate.Work:
+    """What the searches are, to an estimate."""
+    return estimate.Work(sum(searches.steps), searches.roundings)
+
+
 def announcement(network: Network, picture: Picture, searches: Plan, config: EncoderConfig) -> Estimate:
     """How long an encode will take, by a few timed steps."""
     timing = estimate.measure(network, picture, searches.fit)
-    work = estimate.Work(sum(searches.steps), searches.roundings)
-    seconds = estimate.seconds(timing, work, len(picture), searches.fit)
+    seconds = estimate.seconds(timing, work(searches), len(picture), searches.fit)
     count = network.arch.param_count()
     fewer = count / len(picture) * estimate.LONG / seconds
     quality = sum(rung(quality).weights_per_pixel <= fewer for quality in range(101)) - 1

