@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inrcodec.bitstream import read_header as read_header
+    from inrcodec.config import EncoderConfig as EncoderConfig
     from inrcodec.decoder import Picture as Picture
     from inrcodec.decoder import Region as Region
     from inrcodec.decoder import decode as decode
     from inrcodec.decoder import open_bytes as open  # noqa: F401
-    from inrcodec.encoder import EncoderConfig as EncoderConfig
     from inrcodec.encoder import encode as encode
     from inrcodec.encoder import encode_with_report as encode_with_report
     from inrcodec.errors import BitstreamError as BitstreamError
     from inrcodec.errors import InrError as InrError
+    from inrcodec.progress import Estimate as Estimate
     from inrcodec.progress import Monitor as Monitor
     from inrcodec.progress import Progress as Progress
 
@@ -28,7 +29,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BitstreamError": ("errors", "BitstreamError"),
-    "EncoderConfig": ("encoder", "EncoderConfig"),
+    "EncoderConfig": ("config", "EncoderConfig"),
+    "Estimate": ("progress", "Estimate"),
     "InrError": ("errors", "InrError"),
     "Monitor": ("progress", "Monitor"),
     "Picture": ("decoder", "Picture"),

@@ -172,28 +172,21 @@ def _encode(options: argparse.Namespace) -> int:
 
 def _missed(options: argparse.Namespace, encoded: "Encoded") -> str:
     if options.psnr is not None:
-        return f"{encoded.psnr:.2f} dB instead of {options.psnr:g}; a higher --effort may reach it"
+        return f"{encoded.psnr:.2f} dB instead of {options.psnr:g}"
     return f"{len(encoded.data):,} bytes, {encoded.bpp:.4g} bpp"
 
 
 def _encoded(options: argparse.Namespace, interrupt: Any, line: Any) -> "Encoded":
     from inrcodec import images
+    from inrcodec.config import EncoderConfig
     from inrcodec.progress import Monitor
 
+    names = ("quality", "effort", "device", "seed", "prune", "bpp", "size", "psnr")
+    config = EncoderConfig(*(getattr(options, name) for name in names))
     image = images.read_image(options.input)
-    from inrcodec.encoder import EncoderConfig, encode_with_report
+    from inrcodec.encoder import encode_with_report
 
-    config = EncoderConfig(
-        options.quality,
-        options.effort,
-        options.device,
-        options.seed,
-        options.prune,
-        bpp=options.bpp,
-        size=options.size,
-        psnr=options.psnr,
-    )
-    return encode_with_report(image, config, Monitor(line.show, interrupt.asked))
+    return encode_with_report(image, config, Monitor(line.show, interrupt.asked, line.announce))
 
 
 def _print_stages(encoded: "Encoded") -> None:

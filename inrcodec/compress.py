@@ -216,9 +216,13 @@ class Quantizer:
         codes = choose_q_steps(self._scores, self._mse, replace(self.config, noise=noise))
         return Rounding(codes, self._scores)
 
+    def clips(self, noise: float) -> bool:
+        """Whether a weight is beyond the largest symbol at a quantizer scale."""
+        return bool((self._floats.abs() > MAX_SYMBOL * self.rounding(noise).steps).any())
+
     def nearest(self, noise: float) -> QuantizedModel:
         """All weights rounded to nearest: fast, and of about the size that `run` ends with at the same scale."""
-        return self._model(self.rounding(noise), self._floats)
+        return self.model(self.rounding(noise), self._floats)
 
     def run(self, noise: float, monitor: Monitor = SILENT) -> tuple[QuantizedModel, list[Stage]]:
         """Round in earnest; never worse than to nearest. The network is left with the weights that a decoder sees."""
@@ -235,7 +239,7 @@ class Quantizer:
 
     def _deliver(self, name: str, rounding: Rounding, flat: Tensor) -> tuple[QuantizedModel, Stage]:
         """The model of nearly rounded weights, loaded into the network and measured."""
-        model = self._model(rounding, flat)
+        model = self.model(rounding, flat)
         self.network.load([torch.from_numpy(value) for value in model.dequantize()])
         config = self.config.refit
         with chunk_map(self.network.device) as run:
@@ -243,7 +247,8 @@ class Quantizer:
             psnr = psnr_of_mse(mse(sums, self.network.snapshot(), config.evaluate_pixels), peak=2)
         return model, Stage(name, psnr, len(bitstream.write(model)))
 
-    def _model(self, rounding: Rounding, flat: Tensor) -> QuantizedModel:
+    def model(self, rounding: Rounding, flat: Tensor) -> QuantizedModel:
+        """(n,) weights rounded to nearest, in the order that costs the fewest bits."""
         symbols = [part.cpu().numpy().astype("int32") for part in rounding.split(rounding.symbols(flat))]
         ordered, picture = tuple(canonical(symbols, half_turns=False)), self.picture
         return QuantizedModel(self.network.arch, picture.height, picture.width, ordered, rounding.codes)

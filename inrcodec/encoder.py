@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrcodec import bitstream, decoder, images, metrics, pilot, pixels, siren, targets
+from inrcodec import bitstream, decoder, estimate, images, metrics, pilot, pixels, siren, targets
 from inrcodec.compress import PruneConfig, QuantizeConfig, Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import FitConfig, Picture, optimize
 from inrcodec.model import QuantizedModel
 from inrcodec.network import Network
-from inrcodec.progress import SILENT, Monitor
+from inrcodec.progress import SILENT, Estimate, Monitor
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,10 @@ def encode_with_report(
     device = choose_device(config.device)
     point = choose_point(codes, config, goal, device, monitor)
     network, picture = start(codes, point, config.seed, device), Picture(codes, device)
-    rounded, stages, met = _search(network, picture, plan(config, point, network.arch), goal, codes, monitor)
+    searches = plan(config, point, network.arch)
+    if monitor.announce:
+        monitor.announce(announcement(network, picture, searches, config))
+    rounded, stages, met = _search(network, picture, searches, goal, codes, monitor)
     network.load(rounded.values)
     return Encoded(rounded.data, height, width, verify(rounded.data, codes, network), tuple(stages), met)
 
@@ -280,8 +283,24 @@ def plan(config: EncoderConfig, point: Rung, arch: siren.SirenArch) -> Plan:
         scaled(FitConfig()),
         replace(pruning, refit=scaled(pruning.refit)),
         replace(quantizing, refit=scaled(quantizing.refit)),
-        roundings=1 if config.bpp is config.size is config.psnr is None else 2,
+        roundings=1 if config.psnr is None else 2,
     )
+
+
+def work(searches: Plan, weights: int) -> estimate.Work:
+    """What the searches are, to an estimate."""
+    return estimate.Work(sum(searches.steps), searches.roundings, weights)
+
+
+def announcement(network: Network, picture: Picture, searches: Plan, config: EncoderConfig) -> Estimate:
+    """How long an encode will take, by a few timed steps."""
+    timing = estimate.measure(network, picture, searches.fit)
+    count = network.arch.param_count()
+    seconds = estimate.seconds(timing, work(searches, count), len(picture), searches.fit)
+    fewer = count / len(picture) * estimate.LONG / seconds
+    quality = sum(rung(quality).weights_per_pixel <= fewer for quality in range(101)) - 1
+    ways = estimate.what_to_lower(config, seconds, quality)
+    return Estimate(picture.height, picture.width, count, seconds, ways)
 
 
 def init_config(height: int, width: int) -> siren.InitConfig:
@@ -317,8 +336,8 @@ def _search(
         stages.append(Stage("prune", psnr, 4 * count, why))
     listener = within(monitor, fit_steps + prune_steps, total)
     quantizer = Quantizer(network, picture, psnr, masks, searches.quantize)
-    fitted = targets.Fitted(quantizer, psnr, listener, round_steps)
-    rounded, met = targets.meet(goal, fitted, lambda data: _psnr(codes, decoder.decode(data)))
+    fitted = targets.Fitted(quantizer, psnr, listener, round_steps, lambda data: _psnr(codes, decoder.decode(data)))
+    rounded, met = targets.meet(goal, fitted)
     return rounded, [*stages, *rounded.stages], met
 
 

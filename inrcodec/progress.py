@@ -16,11 +16,25 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """What an encode is about to take."""
+
+    height: int
+    width: int
+    weights: int
+    seconds: float
+    lower: tuple[tuple[str, float, float], ...] = ()
+    """Where that is over 20 minutes: what to lower, as (option, value, seconds that it would about take)."""
+
+
+@dataclass(frozen=True)
 class Monitor:
-    """What a caller may hand to `encode`: a listener, and a switch that ends the search with the best so far."""
+    """What a caller may hand to `encode`: listeners, and a switch that ends the search with the best so far."""
 
     report: Callable[[Progress], None] = lambda progress: None
     stopped: Callable[[], bool] = lambda: False
+    announce: Callable[[Estimate], None] | None = None
+    """Told once, before the fit, how long it will take; without it nothing is measured."""
 
 
 SILENT = Monitor()

@@ -7,7 +7,7 @@ import sys
 import time
 from types import FrameType, TracebackType
 
-from inrcodec.progress import Progress
+from inrcodec.progress import Estimate, Progress
 
 
 class ProgressLine:
@@ -16,6 +16,15 @@ class ProgressLine:
     def __init__(self) -> None:
         self._start = time.monotonic()
         self._shown = sys.stderr.isatty()
+
+    def announce(self, estimate: Estimate) -> None:
+        """Say on a line of its own how long it will take; and, even where this is no terminal, if that is too long."""
+        size, length = f"{estimate.width}x{estimate.height}", spoken(estimate.seconds)
+        if self._shown:
+            print(f"{size}, {estimate.weights:,} weights, about {length}", file=sys.stderr)
+        if estimate.lower:
+            ways = ", or ".join(f"--{name} {value:g} (about {spoken(time)})" for name, value, time in estimate.lower)
+            print(f"inrcodec: warning: {size} will take about {length}; to shorten it: {ways}", file=sys.stderr)
 
     def show(self, progress: Progress) -> None:
         """Rewrite the line."""
@@ -37,6 +46,14 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def spoken(seconds: float) -> str:
+    """A length of time in two units at most, as 8 s, 1 min 40 s or 2 h 5 min."""
+    minutes, rest = divmod(max(1, round(seconds)), 60)
+    hours, left = divmod(minutes, 60)
+    parts = [(hours, "h"), (left, "min")] if hours else [(minutes, "min"), (rest, "s")]
+    return " ".join(f"{value} {unit}" for value, unit in parts if value)
 
 
 class Interrupt:

@@ -11,16 +11,19 @@ PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
 
 RANKS = {
     "errors": 0, "progress": 0, "metrics": 0,
-    "entropy": 1, "pixels": 1, "files": 1, "siren": 1, "optim": 1, "terminal": 1,
-    "images": 2, "model": 2, "network": 2,
-    "bitstream": 3, "fit": 3,
-    "decoder": 4, "compress": 4,
-    "encoder": 5,
-    "cli": 6, "__init__": 6,
+    "config": 1, "entropy": 1, "pixels": 1, "files": 1, "siren": 1, "optim": 1, "terminal": 1,
+    "images": 2, "model": 2, "kernels": 2,
+    "bitstream": 3, "network": 3,
+    "decoder": 4, "fit": 4,
+    "curvature": 5, "pilot": 5,
+    "compress": 6, "estimate": 6,
+    "targets": 7,
+    "encoder": 8,
+    "cli": 9, "__init__": 9,
 }  # fmt: skip
 """Every module and its rank; a module imports only from lower ranks."""
 
-TORCH = {"optim", "network", "fit", "compress", "encoder"}
+TORCH = {"optim", "network", "fit", "curvature", "compress", "targets", "encoder"}
 """Modules that import torch when they are imported."""
 
 BANNED = {"pickle", "marshal", "shelve", "eval", "exec", "load", "system", "compile", "__import__"}
