@@ -9,7 +9,7 @@ Rounding the weights one after the other, the error of each is best made up for 
 brain surgeon, Hassibi and Stork 1993; GPTQ, Frantar et al. 2022, arXiv:2210.17323, there for one layer at a time). With
 inv(H) = U^T U, U upper triangular in the order of rounding, weight i moved by e_i moves the later ones by
 
-    - e_i U[i, j] / U[i, i],     at a cost of e_i^2 / U[i, i]^2 in all,
+    e_i U[i, j] / U[i, i],     at a cost of e_i^2 / U[i, i]^2 in all,
 
 so 1 / U[i, i]^2 is the curvature that is left in weight i: about a sixth of H[i, i] on average, which is 1.3 bits a
 weight (docs/experiments.md).
@@ -82,7 +82,7 @@ def inverse_factor(matrix: Tensor, damping: float) -> Tensor:
             factor, failed = torch.linalg.cholesky_ex(torch.cholesky_inverse(lower), upper=True)
             if not failed and bool(torch.isfinite(factor).all()):
                 return factor
-        damping *= 10
+        damping = max(10 * damping, 1e-12)
 
 
 def compensate(weights: Tensor, factor: Tensor, steps: Tensor, count: int) -> Tensor:

@@ -179,7 +179,8 @@ class PixelSums:
         def with_tape(part: Tensor) -> list[Tensor]:
             tape = self._spare_tape()
             try:
-                return of_chunk(tape, part)
+                with np.errstate(over="ignore", invalid="ignore"):  # of a search that diverges: `Search.look` sees it
+                    return of_chunk(tape, part)
             finally:
                 self._tapes.put(tape)
 

@@ -111,7 +111,7 @@ def test_encode_goes_from_standard_input_to_standard_output(
 def test_verbose_names_every_stage(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run("encode photo.png -e 1 -v --prune 0.2 -q 90") == 0
     lines = capfd.readouterr().err.splitlines()
-    assert [line.split("  ")[0] for line in lines[1:-1]] == ["fit", "prune", "round to nearest", "fine-tune"]
+    assert [line.split("  ")[0] for line in lines[1:-1]] == ["fit", "prune", "round to nearest", "compensated"]
 
 
 def test_info_is_for_reading(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:

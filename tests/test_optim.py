@@ -16,7 +16,7 @@ def quadratic(dim: int, condition: float) -> tuple[torch.Tensor, torch.Tensor]:
 def descend(soap_or_adam: str, steps: int) -> float:
     curvature, optimum = quadratic(8, 1e3)
     point = torch.zeros(8, 4)
-    soap = Soap([point])
+    soap = Soap([point], beta=0.95, beta_second=0.95)
     adam = torch.optim.Adam([point], lr=3e-2, betas=(0.95, 0.95))
     for step in range(steps):
         gradient = curvature @ (point - optimum)
@@ -55,7 +55,32 @@ def test_a_vector_is_stepped_like_a_column() -> None:
 
 def test_a_step_follows_the_gradient_downhill() -> None:
     point = torch.tensor([1.0, -2.0, 3.0])
-    soap = Soap([point])
+    soap = Soap([point], beta=0.95, beta_second=0.95)
     for _ in range(400):
         soap.step([2 * point], 1e-2)
     assert float(point.abs().max()) < 0.1
+
+
+def test_a_number_is_stepped_as_adam_steps_it_with_a_rate_of_averaging_for_each_moment() -> None:
+    number, same = torch.tensor([1.0]), torch.tensor([1.0])
+    soap = Soap([number], beta=0.8, beta_second=0.99)
+    adam = torch.optim.Adam([same], lr=1e-2, betas=(0.8, 0.99))
+    gradients = torch.randn(30, 1, generator=torch.Generator().manual_seed(0))
+    soap.step([gradients[0]], rate=1e-2)
+    for gradient in gradients:
+        soap.step([gradient], rate=1e-2)
+        same.grad = gradient
+        adam.step()
+        assert torch.allclose(number, same, atol=1e-6)
+
+
+def test_every_tensor_is_stepped_at_its_own_scale_of_the_rate() -> None:
+    generator = torch.Generator().manual_seed(0)
+    points = [torch.zeros(3, 5) for _ in range(3)]
+    soaps = [Soap(points[:2], scales=[1.0, 4.0]), Soap(points[2:])]
+    for _ in range(25):
+        gradient = torch.randn(3, 5, generator=generator)
+        soaps[0].step([gradient, gradient], rate=1e-2)
+        soaps[1].step([gradient], rate=1e-2)
+    assert torch.equal(points[0], points[2])
+    assert torch.allclose(points[1], 4 * points[0])

@@ -100,7 +100,7 @@ def test_the_largest_pictures_get_networks_that_the_decoder_accepts(height: int,
 @pytest.mark.parametrize(("prune", "note"), [(0.0, "off"), (0.2, "weights left")])
 def test_the_report_names_each_stage_with_its_price_and_says_which_is_off(prune: float, note: str) -> None:
     encoded = encode_with_report(waves(32, 32), dataclasses.replace(FAST, prune=prune))
-    assert [stage.name for stage in encoded.stages] == ["fit", "prune", "round to nearest", "fine-tune"]
+    assert [stage.name for stage in encoded.stages] == ["fit", "prune", "round to nearest", "compensated"]
     assert note in encoded.stages[1].note
     assert (encoded.stages[1].file_bytes < encoded.stages[0].file_bytes) == (prune > 0)
     assert encoded.stages[-1].file_bytes == len(encoded.data)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from inrcodec import siren
-from inrcodec.network import CpuMath, Network
+from inrcodec.network import Network, join_matrices, split_matrices
 
 
 def arcsine_cdf(values: np.ndarray) -> np.ndarray:
@@ -89,8 +89,36 @@ def test_numpy_and_torch_evaluate_alike(channels: int) -> None:
     tensors = [torch.from_numpy(p) for p in params]
     expected = siren.forward(arch, params, coords, np)
     assert expected.shape == (500, channels)
-    for module in (torch, CpuMath):
-        assert np.allclose(siren.forward(arch, tensors, torch.from_numpy(coords), module), expected, atol=1e-4)
+    assert np.allclose(siren.forward(arch, tensors, torch.from_numpy(coords), torch), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("half_turns", [True, False])
+def test_the_canonical_network_is_the_same_function_with_biases_that_ascend_from_zero(half_turns: bool) -> None:
+    arch = siren.SirenArch((24, 20, 16), 3)
+    params = siren.init(arch, 0, siren.InitConfig(w_max=10))
+    params[1] *= 3
+    before = [param.copy() for param in params]
+    found = siren.canonical(params, half_turns)
+    coords = np.random.default_rng(0).uniform(-1, 1, (100, 2)).astype(np.float32)
+    drawn = siren.forward(arch, params, coords, np)
+    assert np.allclose(siren.forward(arch, found, coords, np), drawn, atol=1e-5)
+    assert all(np.array_equal(a, b) and a.dtype == c.dtype for a, b, c in zip(before, params, found, strict=True))
+    for bias in found[1:-1:2]:
+        assert (np.diff(bias, prepend=0) >= 0).all()
+        assert not half_turns or bias.max() < 1.58
+    again = siren.canonical(found, half_turns)
+    assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
+
+
+def test_canonical_symbols_are_the_same_symbols_but_for_order_and_sign() -> None:
+    rng = np.random.default_rng(0)
+    shapes = siren.SirenArch((24, 20, 16), 3).param_shapes()
+    symbols = [rng.integers(-9, 10, shape, np.int32) for shape in shapes]
+    found = siren.canonical(symbols, half_turns=False)
+    for before, after in zip(symbols, found, strict=True):
+        assert after.dtype == np.int32
+        assert np.array_equal(np.sort(np.abs(before), axis=None), np.sort(np.abs(after), axis=None))
+    assert np.array_equal(symbols[-1], found[-1])
 
 
 def test_param_shapes_count_every_weight() -> None:
@@ -98,13 +126,6 @@ def test_param_shapes_count_every_weight() -> None:
     assert arch.param_shapes() == ((5, 2), (5,), (4, 5), (4,), (1, 4), (1,))
     assert arch.param_count() == 10 + 5 + 20 + 4 + 4 + 1
     assert arch.depth == 2
-
-
-def test_the_fast_sine_has_the_gradient_of_the_sine() -> None:
-    z = torch.linspace(-20, 20, 401, requires_grad=True)
-    (fast,) = torch.autograd.grad(CpuMath.sin(z).sum(), z)
-    assert torch.allclose(fast, torch.cos(z), atol=1e-6)
-    assert torch.allclose(CpuMath.sin(z), torch.sin(z), atol=1e-6)
 
 
 def test_the_networks_gradient_is_that_of_finite_differences() -> None:
@@ -131,3 +152,13 @@ def test_snapshot_and_load_are_inverse() -> None:
     assert all(not value.any() for value in network.values)
     network.load(before)
     assert all(torch.equal(a, b) for a, b in zip(before, network.snapshot(), strict=True))
+
+
+def test_joining_and_splitting_matrices_are_inverse() -> None:
+    arch = siren.SirenArch((5, 4), channels=1)
+    values = [torch.from_numpy(value) for value in siren.init(arch, 0, siren.InitConfig())]
+    matrices = join_matrices(values)
+    assert [tuple(matrix.shape) for matrix in matrices] == [(5, 3), (4, 6), (1, 5)]
+    assert all(torch.equal(a, b) for a, b in zip(split_matrices(matrices), values, strict=True))
+    split_matrices(matrices)[0].zero_()
+    assert not matrices[0][:, :-1].any()

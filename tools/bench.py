@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 
 from inrcodec import bitstream, decoder, encoder, images, siren
-from inrcodec.fit import FitConfig, Picture, Search, chunk_map, no_projection, optimize
+from inrcodec.fit import FitConfig, Picture, PixelSums, Search, chunk_map, no_projection, optimize
 from inrcodec.network import Network
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "astronaut.png"
@@ -123,7 +123,8 @@ def step_works(image: np.ndarray, device: torch.device) -> Iterator[dict[str, Ca
     with chunk_map(device) as run:
         for name, batch in (("ours, as many pixels", height * width), ("ours, its own batch", FitConfig().batch)):
             network = Network(arch, siren.init(arch, 0, encoder.init_config(height, width)), device)
-            search = Search(network, picture, FitConfig(batch=batch), no_projection, run)
+            config = FitConfig(batch=batch)
+            search = Search(PixelSums(network, picture, config.chunk, run), config, no_projection)
             works[name] = lambda search=search: search.step(1000)
         yield works
 
