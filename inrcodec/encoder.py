@@ -1,6 +1,6 @@
 """From pictures to bytes: image -> fit -> compress (prune, quantize) -> bitstream, and a check of what was written.
 
-A quality chooses the network and the noise of rounding from `LADDER`. A number of bytes chooses the network that has
+A quality chooses the network and the noise of rounding from `ladder.py`. A number of bytes chooses the network that has
 about as many at the ladder's noise, and a PSNR the one that a short pilot promises it of; the noise is then searched
 so that the file meets the target (`targets.py`).
 """
@@ -12,101 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrcodec import bitstream, decoder, estimate, images, metrics, pilot, pixels, siren, targets
+from inrcodec import bitstream, decoder, estimate, images, ladder, metrics, pilot, pixels, siren, targets
 from inrcodec.compress import PruneConfig, QuantizeConfig, Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import FitConfig, Picture, optimize
-from inrcodec.model import QuantizedModel
 from inrcodec.network import Network
 from inrcodec.progress import SILENT, Estimate, Monitor
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A measured operating point of the encoder."""
-
-    quality: int
-    weights_per_pixel: float
-    noise: float
-    """`QuantizeConfig.noise`."""
-    bits_per_weight: float = 5.4
-    """Measured: bits of the file beyond its first `_HEADER_BYTES`, over weights, at this noise."""
-
-    @property
-    def bpp(self) -> float:
-        """About the rate of the file, its header left out, in bits per pixel."""
-        return self.weights_per_pixel * self.bits_per_weight
-
-
-LADDER = (
-    Rung(0, 0.010, 0.4),
-    Rung(25, 0.024, 0.4),
-    Rung(50, 0.059, 0.4),
-    Rung(75, 0.137, 0.4),
-    Rung(100, 0.330, 0.4),
-)
-
-SHAPE = (1.5, 1.25, 1.0, 1.0, 0.875, 0.75, 0.625)
-"""Neurons of the sine layers, relative to the third: wide at the coordinates, tapering to the colours."""
-_LANES = 4
-"""Neurons come in multiples of this, the least of a layer: matrix products are faster so (docs/experiments.md)."""
-_DEFAULT_QUALITY = 50
-_HEADER_BYTES = 45
-"""About: of a file without its weights."""
-_BITS_PER_SAMPLE = 8
-"""No network is larger, in bits at the ladder's noise, than the picture is as plain samples."""
-_SIDE_OF_W_MAX = 384
-"""`InitConfig.w_max` is for this longer side, in pixels."""
-
-
-def rung(quality: int) -> Rung:
-    """The operating point of a quality: log-linear between the rungs of `LADDER`."""
-    at = [step.quality for step in LADDER]
-    weights = np.interp(quality, at, [math.log(step.weights_per_pixel) for step in LADDER])
-    noise = np.interp(quality, at, [math.log(step.noise) for step in LADDER])
-    bits = np.interp(quality, at, [step.bits_per_weight for step in LADDER])
-    return Rung(quality, math.exp(weights), math.exp(noise), float(bits))
-
-
-def rung_of_rate(bpp: float) -> Rung:
-    """The operating point whose weights take `bpp` bits per pixel; beyond the ladder's ends with the noise there."""
-    at = [math.log(step.bpp) for step in LADDER]
-    quality, bits, noise = (
-        float(np.interp(math.log(bpp), at, values))
-        for values in zip(*((step.quality, step.bits_per_weight, math.log(step.noise)) for step in LADDER), strict=True)
-    )
-    return Rung(round(quality), bpp / bits, math.exp(noise), bits)
-
-
-def rung_of_bytes(size: float, height: int, width: int, channels: int) -> Rung:
-    """The operating point whose file has about `size` bytes; never a network larger than the plain samples."""
-    bpp = 8 * (size - _HEADER_BYTES) / (height * width)
-    return rung_of_rate(min(max(bpp, 1e-6), _BITS_PER_SAMPLE * channels))
-
-
-def choose_arch(height: int, width: int, channels: int, weights_per_pixel: float) -> siren.SirenArch:
-    """The widest network of the codec's shape with at most that many weights; shallower where that is very few.
-
-    Never one that the decoder would refuse to read, or to draw at the native size.
-    """
-    pixel_count = height * width
-    budget = min(weights_per_pixel * pixel_count, most_weights(pixel_count))
-    best = siren.SirenArch((_LANES,), channels)
-    for depth in (2, 3, 5, len(SHAPE)):
-        for quarters in range(4, 4 * 1024):
-            lanes = [max(1, round(quarters / 4 * share / _LANES)) for share in SHAPE[:depth]]
-            dims = tuple(min(1024, _LANES * count) for count in lanes)
-            arch = siren.SirenArch(dims, channels)
-            if arch.param_count() > budget:
-                break
-            best = arch
-    return best
-
-
-def most_weights(pixel_count: int) -> int:
-    """Of a network that the decoder reads, and draws at the native size."""
-    return min(bitstream.DEFAULT_LIMITS.max_params, decoder.MAX_MULTIPLICATIONS // pixel_count)
 
 
 def choose_device(name: str) -> torch.device:
@@ -183,7 +95,7 @@ def choose_goal(config: EncoderConfig, height: int, width: int, channels: int) -
         low, aim, high = (size * factor for factor in (1 - targets.TOLERANCE, 1.0, 1 + targets.TOLERANCE))
     else:
         return None
-    least, most = smallest_bytes(height, width, channels), largest_bytes(height, width)
+    least, most = ladder.smallest_bytes(height, width, channels), ladder.largest_bytes(height, width)
     if not least <= high or not low <= most:
         name, value, unit = (
             ("bpp", config.bpp, 8 / (height * width)) if config.size is None else ("size", config.size, 1)
@@ -194,57 +106,46 @@ def choose_goal(config: EncoderConfig, height: int, width: int, channels: int) -
     return targets.BytesGoal(low, aim, high)
 
 
-def smallest_bytes(height: int, width: int, channels: int) -> int:
-    """Bytes of the smallest file of any picture of a size: the smallest network, all its weights zero."""
-    arch = choose_arch(1, 1, channels, 1)
-    symbols = tuple(np.zeros(shape, np.int32) for shape in arch.param_shapes())
-    return len(bitstream.write(QuantizedModel(arch, height, width, symbols, (0,) * len(symbols))))
-
-
-def largest_bytes(height: int, width: int) -> int:
-    """About: bytes of the file of the largest network that the decoder accepts for pictures of a size."""
-    return _HEADER_BYTES + int(most_weights(height * width) * LADDER[-1].bits_per_weight / 8)
-
-
 def choose_point(
     codes: NDArray[np.uint8], config: EncoderConfig, goal: targets.Goal, device: torch.device, monitor: Monitor
-) -> Rung:
+) -> ladder.Rung:
     """The operating point for a goal; for a PSNR, short fits of the picture are made to find out."""
     height, width, channels = codes.shape
     if isinstance(goal, targets.BytesGoal):
-        return rung_of_bytes(goal.aim, height, width, channels)
+        return ladder.rung_of_bytes(goal.aim, height, width, channels)
     if isinstance(goal, targets.PsnrGoal):
         return _pilot(codes, config, goal.psnr, device, monitor)
-    return rung(_DEFAULT_QUALITY if config.quality is None else config.quality)
+    return ladder.rung(ladder.DEFAULT_QUALITY if config.quality is None else config.quality)
 
 
 def _pilot(
     codes: NDArray[np.uint8], config: EncoderConfig, psnr: float, device: torch.device, monitor: Monitor
-) -> Rung:
+) -> ladder.Rung:
     """The operating point that should reach a PSNR; the fit of the pilot is reported to nobody, but may be stopped."""
     height, width, channels = codes.shape
-    picture, searches = Picture(codes, device), plan(config, rung(_DEFAULT_QUALITY), choose_arch(1, 1, channels, 1))
+    picture = Picture(codes, device)
+    usual = plan(config, ladder.rung(ladder.DEFAULT_QUALITY), ladder.choose_arch(1, 1, channels, 1))
 
     def fit(size: float, steps: int) -> tuple[float, float]:
-        point = rung_of_bytes(size, height, width, channels)
+        point = ladder.rung_of_bytes(size, height, width, channels)
         network = start(codes, point, config.seed, device)
         count = network.arch.param_count()
         search = replace(plan(config, point, network.arch).fit, steps=steps)
         found = optimize(network, picture, search, monitor=Monitor(stopped=monitor.stopped))
-        return _HEADER_BYTES + point.bits_per_weight * count / 8, found
+        return ladder.HEADER_BYTES + point.bits_per_weight * count / 8, found
 
-    size = pilot.choose_bytes(psnr, searches.fit.steps, pilot.curve(codes), fit)
-    return rung_of_bytes(size, height, width, channels)
+    size = pilot.choose_bytes(psnr, usual.fit.steps, pilot.curve(codes), fit)
+    return ladder.rung_of_bytes(size, height, width, channels)
 
 
-def start(codes: NDArray[np.uint8], point: Rung, seed: int, device: torch.device) -> Network:
+def start(codes: NDArray[np.uint8], point: ladder.Rung, seed: int, device: torch.device) -> Network:
     """The network that the search for a picture (H, W, C) begins with; the answer already, if it has one colour."""
     height, width, channels = codes.shape
     if (codes == codes[0, 0]).all():
-        arch = choose_arch(1, 1, channels, point.weights_per_pixel)
+        arch = ladder.choose_arch(1, 1, channels, point.weights_per_pixel)
         return Network(arch, siren.one_colour(arch, pixels.to_unit(codes[0, 0])), device)
-    arch = choose_arch(height, width, channels, point.weights_per_pixel)
-    return Network(arch, siren.init(arch, seed, init_config(height, width)), device)
+    arch = ladder.choose_arch(height, width, channels, point.weights_per_pixel)
+    return Network(arch, siren.init(arch, seed, ladder.init_config(height, width)), device)
 
 
 @dataclass(frozen=True)
@@ -270,7 +171,7 @@ _FASTEST = 1.5
 """Largest factor by which a narrow network's rate is raised."""
 
 
-def plan(config: EncoderConfig, point: Rung, arch: siren.SirenArch) -> Plan:
+def plan(config: EncoderConfig, point: ladder.Rung, arch: siren.SirenArch) -> Plan:
     """The searches of an encode: steps from the effort, noise from the quality, rates from the network's width."""
     width = math.sqrt(arch.param_count() / arch.depth)
     longer, faster = 2.0 ** (config.effort - 5), min(_FASTEST, _WIDTH_OF_RATE / width)
@@ -298,15 +199,9 @@ def announcement(network: Network, picture: Picture, searches: Plan, config: Enc
     count = network.arch.param_count()
     seconds = estimate.seconds(timing, work(searches, count), len(picture), searches.fit)
     fewer = count / len(picture) * estimate.LONG / seconds
-    quality = sum(rung(quality).weights_per_pixel <= fewer for quality in range(101)) - 1
+    quality = sum(ladder.rung(quality).weights_per_pixel <= fewer for quality in range(101)) - 1
     ways = estimate.what_to_lower(config, seconds, quality)
     return Estimate(picture.height, picture.width, count, seconds, ways)
-
-
-def init_config(height: int, width: int) -> siren.InitConfig:
-    """The start for a picture: its highest frequency grows with the longer side (docs/experiments.md)."""
-    base = siren.InitConfig()
-    return replace(base, w_max=max(2 * base.w_min, base.w_max * max(height, width) / _SIDE_OF_W_MAX))
 
 
 def _search(

@@ -15,7 +15,7 @@ RANKS = {
     "images": 2, "model": 2, "kernels": 2,
     "bitstream": 3, "network": 3,
     "decoder": 4, "fit": 4,
-    "curvature": 5, "pilot": 5,
+    "curvature": 5, "ladder": 5, "pilot": 5,
     "compress": 6, "estimate": 6,
     "targets": 7,
     "encoder": 8,

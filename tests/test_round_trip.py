@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import inrcodec
-from inrcodec import bitstream, decoder, encoder, metrics
+from inrcodec import bitstream, decoder, encoder, ladder, metrics
 from inrcodec.encoder import EncoderConfig, encode_with_report
 from inrcodec.errors import InputImageError, RequestError, VerifyError
 from inrcodec.progress import Monitor, Progress
@@ -78,21 +78,21 @@ def test_more_quality_makes_larger_files_and_better_pictures() -> None:
 
 
 def test_the_ladder_grows_with_quality() -> None:
-    weights = [encoder.rung(quality).weights_per_pixel for quality in range(101)]
+    weights = [ladder.rung(quality).weights_per_pixel for quality in range(101)]
     assert all(a < b for a, b in itertools.pairwise(weights))
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (64, 64), (256, 384), (2000, 3000)])
 def test_the_network_keeps_to_its_budget(height: int, width: int) -> None:
-    arch = encoder.choose_arch(height, width, 3, 0.06)
-    smallest = encoder.choose_arch(1, 1, 3, 0.06).param_count()
+    arch = ladder.choose_arch(height, width, 3, 0.06)
+    smallest = ladder.choose_arch(1, 1, 3, 0.06).param_count()
     assert arch.param_count() <= max(smallest, 0.06 * height * width)
     assert arch.param_count() > 0.85 * min(0.06 * height * width, 300_000) or arch.param_count() < 200
 
 
 @pytest.mark.parametrize(("height", "width"), [(9459, 9459), (4000, 6000), (1, 131_072)])
 def test_the_largest_pictures_get_networks_that_the_decoder_accepts(height: int, width: int) -> None:
-    count = encoder.choose_arch(height, width, 4, encoder.rung(100).weights_per_pixel).param_count()
+    count = ladder.choose_arch(height, width, 4, ladder.rung(100).weights_per_pixel).param_count()
     assert count <= bitstream.DEFAULT_LIMITS.max_params
     assert count * height * width <= decoder.MAX_MULTIPLICATIONS
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import inrcodec
-from inrcodec import cli, decoder, encoder, estimate, images, metrics, pilot, targets, terminal
+from inrcodec import cli, decoder, encoder, estimate, images, ladder, metrics, pilot, targets, terminal
 from inrcodec.config import EncoderConfig
 from inrcodec.encoder import encode_with_report
 from inrcodec.errors import RequestError, TargetError
@@ -87,12 +87,12 @@ def test_an_impossible_target_is_refused_before_any_fit(
 
 def test_the_smallest_files_are_no_larger_than_what_is_promised() -> None:
     for image in (waves(1, 1), waves(24, 32), waves(5, 900, 4)):
-        assert encoder.smallest_bytes(*image.shape) <= len(inrcodec.encode(np.zeros_like(image), FAST))
+        assert ladder.smallest_bytes(*image.shape) <= len(inrcodec.encode(np.zeros_like(image), FAST))
 
 
 def test_bytes_that_the_fitted_network_cannot_keep_to_are_an_error() -> None:
     with pytest.raises(TargetError, match=r"has \d+ bytes: ask for more"):
-        encode(waves(24, 32), size=encoder.smallest_bytes(24, 32, 3))
+        encode(waves(24, 32), size=ladder.smallest_bytes(24, 32, 3))
 
 
 @pytest.mark.parametrize("aim", [100, 1234, 5000, 10**9, 1])
@@ -183,9 +183,9 @@ class Clock:
 @pytest.mark.parametrize(("tick", "steps"), [(0.001, 20), (0.1, 6), (30.0, 2)])
 def test_an_estimate_times_few_steps_and_leaves_the_network_alone(tick: float, steps: int) -> None:
     config = EncoderConfig(device="cpu")
-    network = encoder.start(waves(8, 8), encoder.rung(50), 0, encoder.choose_device("cpu"))
+    network = encoder.start(waves(8, 8), ladder.rung(50), 0, encoder.choose_device("cpu"))
     before = network.snapshot()
-    searches = encoder.plan(config, encoder.rung(50), network.arch)
+    searches = encoder.plan(config, ladder.rung(50), network.arch)
     timing = estimate.measure(network, encoder.Picture(waves(8, 8), network.device), searches.fit, Clock(tick))
     assert timing.steps == steps
     assert all(map(np.array_equal, before, network.snapshot()))
@@ -193,10 +193,10 @@ def test_an_estimate_times_few_steps_and_leaves_the_network_alone(tick: float, s
 
 def test_an_estimate_grows_with_steps_and_with_pixels() -> None:
     timing, config = estimate.Timing(0.01, 0.1, 20), encoder.FitConfig()
-    small = estimate.seconds(timing, estimate.Work(8000, 1), 65536, config)
+    small = estimate.seconds(timing, estimate.Work(8000, 1, 3000), 65536, config)
     assert 80 + 16 < small < 80 + 16 + 6
-    assert estimate.seconds(timing, estimate.Work(16000, 1), 65536, config) > 1.9 * (small - 6)
-    assert estimate.seconds(timing, estimate.Work(8000, 1), 65536 * 100, config) > small + 4
+    assert estimate.seconds(timing, estimate.Work(16000, 1, 3000), 65536, config) > 1.9 * (small - 6)
+    assert estimate.seconds(timing, estimate.Work(8000, 1, 3000), 65536 * 100, config) > small + 4
 
 
 @pytest.mark.parametrize(

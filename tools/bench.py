@@ -25,7 +25,7 @@ import reference_coin
 import torch
 from PIL import Image
 
-from inrcodec import bitstream, decoder, encoder, images, siren
+from inrcodec import bitstream, decoder, encoder, images, ladder, siren
 from inrcodec.fit import FitConfig, Picture, PixelSums, Search, chunk_map, no_projection, optimize
 from inrcodec.network import Network
 
@@ -102,7 +102,7 @@ def bench_steps(options: argparse.Namespace) -> None:
     print(f"  reference: {goal:.2f} dB in {options.reference_steps} steps, {time.perf_counter() - start:.0f} s")
     arch = siren.SirenArch(dim_hidden, 3)
     for steps in (500, 750, 1000, 1500, 2000, 3000, 5000):
-        network = Network(arch, siren.init(arch, 0, encoder.init_config(128, 128)), device)
+        network = Network(arch, siren.init(arch, 0, ladder.init_config(128, 128)), device)
         start = time.perf_counter()
         psnr = optimize(network, Picture(image, device), FitConfig(steps=steps, batch=128 * 128))
         print(f"  ours: {psnr:.2f} dB in {steps} steps, {time.perf_counter() - start:.0f} s", flush=True)
@@ -116,13 +116,13 @@ def bench_steps(options: argparse.Namespace) -> None:
 def step_works(image: np.ndarray, device: torch.device) -> Iterator[dict[str, Callable[[], object]]]:
     """One step of the reference, and of the encoder at the reference's batch and at its own, all on one network."""
     height, width, channels = image.shape
-    arch = encoder.choose_arch(height, width, channels, encoder.rung(50).weights_per_pixel)
+    arch = ladder.choose_arch(height, width, channels, ladder.rung(50).weights_per_pixel)
     target = torch.tensor(image / 255, dtype=torch.float32, device=device)
     loop, picture = reference_coin.Loop(target, arch.dim_hidden, 10**9), Picture(image, device)
     works: dict[str, Callable[[], object]] = {"reference, all pixels": lambda: loop.step(0)}
     with chunk_map(device) as run:
         for name, batch in (("ours, as many pixels", height * width), ("ours, its own batch", FitConfig().batch)):
-            network = Network(arch, siren.init(arch, 0, encoder.init_config(height, width)), device)
+            network = Network(arch, siren.init(arch, 0, ladder.init_config(height, width)), device)
             config = FitConfig(batch=batch)
             search = Search(PixelSums(network, picture, config.chunk, run), config, no_projection)
             works[name] = lambda search=search: search.step(1000)
