@@ -4,6 +4,7 @@ Arithmetic only: no torch, no picture.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,17 +76,19 @@ def rung_of_bytes(size: float, height: int, width: int, channels: int) -> Rung:
     return rung_of_rate(min(max(bpp, 1e-6), _BITS_PER_SAMPLE * channels))
 
 
-def choose_arch(height: int, width: int, channels: int, weights_per_pixel: float) -> siren.SirenArch:
-    """The widest network of the codec's shape with at most that many weights; shallower where that is very few.
+def choose_arch(
+    height: int, width: int, channels: int, weights_per_pixel: float, shape: Sequence[float] = SHAPE
+) -> siren.SirenArch:
+    """The widest network of a shape, by default the codec's, with at most that many weights; shallower where that is very few.
 
     Never one that the decoder would refuse to read, or to draw at the native size.
     """
     pixel_count = height * width
     budget = min(weights_per_pixel * pixel_count, most_weights(pixel_count))
     best = siren.SirenArch((_LANES,), channels)
-    for depth in (2, 3, 5, len(SHAPE)):
+    for depth in sorted({*(d for d in (2, 3, 5) if d < len(shape)), len(shape)}):
         for quarters in range(4, 4 * 1024):
-            lanes = [max(1, round(quarters / 4 * share / _LANES)) for share in SHAPE[:depth]]
+            lanes = [max(1, round(quarters / 4 * share / _LANES)) for share in shape[:depth]]
             dims = tuple(min(1024, _LANES * count) for count in lanes)
             arch = siren.SirenArch(dims, channels)
             if arch.param_count() > budget:

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
     except (InrError, ValueError, OSError) as error:
         parser.error(str(error))
-    pictures, failed = _pictures(options.pictures, options.scale)
+    pictures, failed = find_pictures(options.pictures, options.scale)
     results = Results(pictures, targets, options.codecs, tuple(sorted(options.range)), published=published)
     try:
         failed += measure(results, settings, options)
@@ -89,7 +89,7 @@ def _published(options: argparse.Namespace) -> list[Published]:
     return curves
 
 
-def _pictures(paths: Sequence[Path], scale: float) -> tuple[list[Picture], list[str]]:
+def find_pictures(paths: Sequence[Path], scale: float) -> tuple[list[Picture], list[str]]:
     """The pictures of files and folders, and a line for each file that is none."""
     found = list(dict.fromkeys(file for path in paths for file in (_files(path) if path.is_dir() else [path])))
     stems = [path.stem for path in found]

@@ -1,0 +1,102 @@
+"""What trials of the encoder's parts have in common: a fit as the encoder makes it, and figures of a network."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inrcodec import compress, metrics, pixels, siren
+from inrcodec.compress import QuantizeConfig
+from inrcodec.curvature import blocks
+from inrcodec.fit import FitConfig, Picture, optimize
+from inrcodec.network import Network
+
+CPU = torch.device("cpu")
+_AT_ONCE = 8192
+"""Pixels drawn at once."""
+
+
+def fit(network: Network, picture: Picture, config: FitConfig) -> float:
+    """Fit a network, and put its neurons in the order of the fewest bits; returns the PSNR in dB from `optimize`."""
+    psnr = optimize(network, picture, config)
+    network.load([torch.from_numpy(value) for value in siren.canonical(network.arrays())])
+    return psnr
+
+
+def keep_all(network: Network) -> list[torch.Tensor]:
+    """The masks of a network that is not pruned."""
+    return [torch.ones_like(value) for value in network.values]
+
+
+def at_once(config: QuantizeConfig) -> QuantizeConfig:
+    """The compensated rounding of all weights in one go, with no re-fit."""
+    return replace(config, compensated=True, stages=1, refit=replace(config.refit, steps=0))
+
+
+def curvature_megabytes(weights: int) -> float:
+    """MiB of the curvature's blocks, without what their computation and inversion takes for a while."""
+    return sum(4 * (part.stop - part.start) ** 2 for part in blocks(weights)) / 2**20
+
+
+@contextmanager
+def curvature_seconds() -> Iterator[list[float]]:
+    """The seconds of each curvature made meanwhile: a quantizer makes its own in the middle of its first rounding."""
+    seconds: list[float] = []
+    plain = compress.gauss_newton
+
+    def measured(*arguments: object) -> list[torch.Tensor]:
+        start = time.perf_counter()
+        matrices = plain(*arguments)
+        seconds.append(time.perf_counter() - start)
+        return matrices
+
+    compress.gauss_newton = measured
+    try:
+        yield seconds
+    finally:
+        compress.gauss_newton = plain
+
+
+@torch.no_grad()
+def drawn_psnr(network: Network, codes: NDArray[np.uint8]) -> float:
+    """PSNR in dB of what a network draws, rounded to codes, against (H, W, C) uint8, over all pixels.
+
+    Of a float network too: so a loss from rounding its weights compares like with like.
+    """
+    height, width, _ = codes.shape
+    coords = torch.from_numpy(pixels.pixel_centres(height, width))
+    values = torch.cat([network(part) for part in torch.split(coords, _AT_ONCE)])
+    return metrics.psnr(codes, pixels.to_uint8(values.numpy()).reshape(codes.shape))
+
+
+def ideal_bits(symbols: Sequence[NDArray[np.int32]]) -> float:
+    """Bits that the symbols W_1, b_1, .. would take at least, if each tensor had a geometric law with its own mean.
+
+    Two-sided, P(s) ~ t^|s| (a Laplace law on the integers), but one-sided for the steps between the ascending biases
+    of a sine layer (`siren.canonical`). No table of frequencies is paid for, and no parameter.
+    """
+    last = len(symbols) - 1
+    ascending = [i % 2 == 1 and i < last for i in range(len(symbols))]
+    return sum(_ascending_bits(part) if up else _signed_bits(part) for part, up in zip(symbols, ascending, strict=True))
+
+
+def _signed_bits(symbols: NDArray[np.int32]) -> float:
+    """With P(s) = (1 - t) / (1 + t) t^|s|, at the t that makes them likeliest."""
+    mean = float(np.abs(symbols).mean())
+    if not mean:
+        return 0.0
+    t = (np.hypot(1, mean) - 1) / mean
+    return float(-symbols.size * (np.log2((1 - t) / (1 + t)) + mean * np.log2(t)))
+
+
+def _ascending_bits(symbols: NDArray[np.int32]) -> float:
+    """With P(d) = (1 - t) t^d for the steps d from 0 on, at the t that makes them likeliest."""
+    mean = float(np.diff(symbols, prepend=0).mean())
+    if not mean:
+        return 0.0
+    t = mean / (1 + mean)
+    return float(-symbols.size * (np.log2(1 - t) + mean * np.log2(t)))
