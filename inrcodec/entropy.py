@@ -185,7 +185,7 @@ def _values(symbols: Symbols, sizes: Sizes) -> list[Symbols] | None:
     """What layout 4 stores of each tensor; None where a bias does not ascend from 0."""
     parts = np.split(symbols, np.cumsum(sizes)[:-1])
     values = [_zigzag(part) for part in parts]
-    for i in range(1, len(parts) - 2, 2):
+    for i in range(1, len(parts) - 1, 2):
         values[i] = np.diff(parts[i], prepend=np.int32(0))
         if np.any(values[i] < 0):
             return None
@@ -234,7 +234,7 @@ def _decode_aligned(data: bytes, sizes: Sizes) -> Symbols:
     end = count + -(-bit_count // 8)
     if len(raw) < end:
         raise CorruptError("weights: the low bits are cut short")
-    bits = np.unpackbits(raw[count:end]).astype(np.int64)
+    bits = np.unpackbits(raw[count:end])
     if np.any(shifts[len(sizes) :]) or np.any(bits[bit_count:]):
         raise CorruptError("weights: unused bits are set")
     total = sum(sizes)
@@ -242,15 +242,19 @@ def _decode_aligned(data: bytes, sizes: Sizes) -> Symbols:
     ends, bit_ends = np.cumsum(sizes), np.cumsum(used * sizes)
     return _from_values(
         [
-            (high[stop - size : stop] << shift) + _numbers(bits[bit_stop - size * shift : bit_stop], int(shift))
+            (high[stop - size : stop] << shift)
+            + _numbers(bits[bit_stop - size * shift : bit_stop].reshape(size, shift))
             for stop, bit_stop, size, shift in zip(ends, bit_ends, sizes, used, strict=True)
         ]
     )
 
 
-def _numbers(bits: NDArray[np.int64], width: int) -> NDArray[np.int64] | int:
-    """Bits, high first, as numbers of `width` bits."""
-    return bits.reshape(-1, width) @ (1 << np.arange(width - 1, -1, -1)) if width else 0
+def _numbers(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(n, width) bits, high first, as n numbers; a column at a time, as eight bytes a bit would be too many."""
+    numbers = np.zeros(len(bits), np.int64)
+    for column in bits.T:
+        numbers = numbers << 1 | column
+    return numbers
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def canonical(params: Sequence[NDArray[Any]], half_turns: bool = True) -> list[N
     for layer in range(0, len(out) - 2, 2):
         weight, bias, following = out[layer : layer + 3]
         if half_turns:
-            turns = np.floor(bias / np.pi + 0.5)
+            turns = np.rint(bias / np.pi)  # to even at a half: pi / 2 stays, so that what is canonical does
             bias -= (np.pi * turns).astype(bias.dtype)
             following[:, turns % 2 != 0] *= -1
         negative = bias < 0

@@ -1,5 +1,6 @@
 """What several tests share: a small model, files put together by hand, right or wrong, and a fresh interpreter."""
 
+import dataclasses
 import os
 import struct
 import subprocess
@@ -11,9 +12,9 @@ import numpy as np
 
 from inrcodec.entropy import CODERS, MAX_SYMBOL
 from inrcodec.model import QuantizedModel
-from inrcodec.siren import SirenArch
+from inrcodec.siren import SirenArch, canonical
 
-RAW = 0
+RAW, ALIGNED = 0, 4
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", "OMP_NUM_THREADS": "1"}
 """Of subprocesses: the package on the path, standard output buffered as a user's is, and one thread."""
@@ -30,6 +31,14 @@ def small_model() -> QuantizedModel:
     parts = np.split(flat, sizes[:-1])
     symbols = tuple(part.reshape(shape) for part, shape in zip(parts, arch.param_shapes(), strict=True))
     return QuantizedModel(arch, 5, 7, symbols, (181, 80, 165, 131, 147, 3))
+
+
+def small_model_for(coder: int) -> QuantizedModel:
+    """The small model, for coder 4 with its neurons in the order that it asks for: the same function."""
+    model = small_model()
+    if coder != ALIGNED:
+        return model
+    return dataclasses.replace(model, symbols=tuple(canonical(model.symbols, half_turns=False)))
 
 
 def flat_symbols(model: QuantizedModel) -> np.ndarray:
@@ -78,7 +87,10 @@ def q_steps() -> bytes:
 
 def weights(coder: int = RAW) -> bytes:
     """The WEIGHTS section of the small model, by one coder."""
-    return section(2, bytes([coder]) + CODERS[coder].encode(flat_symbols(small_model())))
+    model = small_model_for(coder)
+    payload = CODERS[coder].encode(flat_symbols(model), [symbols.size for symbols in model.symbols])
+    assert payload is not None
+    return section(2, bytes([coder]) + payload)
 
 
 def zstd_frame(data: bytes, descriptor: int = 0, fields: bytes = bytes([13 << 3])) -> bytes:

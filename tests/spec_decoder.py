@@ -39,10 +39,11 @@ def read(data: bytes) -> Spec:
         dim, at = varint(data, at)
         dims.append(dim)
     parts = sections(data, at)
-    sizes = [2, *dims, channels]
-    count = sum(n_out * (n_in + 1) for n_in, n_out in itertools.pairwise(sizes))
+    layers = itertools.pairwise([2, *dims, channels])
+    sizes = [size for n_in, n_out in layers for size in (n_in * n_out, n_out)]
     coder, payload = parts[2][0], parts[2][1:]
-    return Spec(height, width, channels, dims, parts[1], coder, weights(coder, payload, count))
+    symbols = aligned(payload, sizes) if coder == 4 else weights(coder, payload, sum(sizes))
+    return Spec(height, width, channels, dims, parts[1], coder, symbols)
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
@@ -64,7 +65,7 @@ def sections(data: bytes, at: int) -> dict[int, bytes]:
 
 def weights(coder: int, payload: bytes, count: int) -> list[int]:
     if coder:
-        payload = zstandard.ZstdDecompressor().decompressobj().decompress(b"\x28\xb5\x2f\xfd" + payload)
+        payload = unframed(payload)
     if coder <= 1:
         return signed_varints(payload, count)
     if coder == 2:
@@ -75,12 +76,38 @@ def weights(coder: int, payload: bytes, count: int) -> list[int]:
     return [next(values) if keep else 0 for keep in kept]
 
 
-def signed_varints(payload: bytes, count: int) -> list[int]:
+def unframed(payload: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(b"\x28\xb5\x2f\xfd" + payload)
+
+
+def aligned(payload: bytes, sizes: list[int]) -> list[int]:
+    shifts = [byte >> half & 15 for byte in payload[: len(sizes) // 2] for half in (0, 4)]
+    bit_count = sum(map(math.prod, zip(shifts, sizes, strict=True)))
+    low = payload[len(sizes) // 2 : len(sizes) // 2 + (bit_count + 7) // 8]
+    high = iter(varints(unframed(payload[len(sizes) // 2 + len(low) :]), sum(sizes)))
+    bits = iter(f"{byte >> place & 1}" for byte in low for place in range(7, -1, -1))
+    symbols: list[int] = []
+    for tensor, (shift, size) in enumerate(zip(shifts, sizes, strict=True)):
+        values = [int(f"{next(high):b}" + "".join(itertools.islice(bits, shift)), 2) for _ in range(size)]
+        hidden_bias = tensor % 2 == 1 and tensor < len(sizes) - 1
+        symbols += itertools.accumulate(values) if hidden_bias else map(unzigzag, values)
+    return symbols
+
+
+def varints(payload: bytes, count: int) -> list[int]:
     values, at = [], 0
     for _ in range(count):
         value, at = varint(payload, at)
-        values.append(-(value + 1) // 2 if value % 2 else value // 2)
+        values.append(value)
     return values
+
+
+def unzigzag(value: int) -> int:
+    return -(value + 1) // 2 if value % 2 else value // 2
+
+
+def signed_varints(payload: bytes, count: int) -> list[int]:
+    return [unzigzag(value) for value in varints(payload, count)]
 
 
 def escaped(payload: bytes, count: int) -> list[int]:

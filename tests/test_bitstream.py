@@ -1,12 +1,13 @@
 """The container: an exact inverse, the layout of its docstring, and nothing that is not exactly a valid file."""
 
+import dataclasses
 import math
 import zlib
 
 import numpy as np
 import pytest
 
-from inrcodec import bitstream, entropy
+from inrcodec import bitstream, entropy, siren
 from inrcodec.errors import (
     BitstreamError,
     ChecksumError,
@@ -28,11 +29,19 @@ def some_model(dims: tuple[int, ...], channels: int, height: int, width: int) ->
     return QuantizedModel(arch, height, width, symbols, tuple(range(len(shapes))))
 
 
+def by_neurons(model: QuantizedModel) -> QuantizedModel:
+    """Laplace symbols of a spread per tensor, and neurons in the order that coder 4 asks for."""
+    rng = np.random.default_rng(0)
+    spread = [np.rint(rng.laplace(0, 2 + 50 / len(s), s.shape)).astype(np.int32) for s in model.symbols]
+    return dataclasses.replace(model, symbols=tuple(siren.canonical(spread, half_turns=False)))
+
+
 MODELS = [
     pytest.param(some_model((1,), 1, 1, 1), id="least"),
     pytest.param(some_model((1024,), 4, 1, 2**17), id="widest"),
     pytest.param(some_model((2,) * 32, 3, 130, 16_384), id="deepest"),
     pytest.param(some_model((128, 127), 1, 2**17, 127), id="on both sides of 127"),
+    pytest.param(by_neurons(some_model((300, 40), 3, 50, 60)), id="by coder 4"),
 ]
 
 
@@ -70,6 +79,12 @@ def test_a_decoder_written_from_the_docstring_reads_the_same(model: QuantizedMod
     assert (spec.height, spec.width, spec.channels) == (model.height, model.width, model.arch.channels)
     assert (tuple(spec.dims), tuple(spec.codes)) == (model.arch.dim_hidden, model.q_step_codes)
     assert spec.symbols == flat_symbols(model).tolist()
+
+
+def test_the_second_decoder_has_read_what_coder_4_wrote() -> None:
+    model = by_neurons(some_model((30, 20), 3, 50, 60))
+    spec = spec_decoder.read(bitstream.write(model))
+    assert (spec.coder, spec.symbols) == (4, flat_symbols(model).tolist())
 
 
 def test_read_header_says_what_read_does(model: QuantizedModel, data: bytes) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inrcodec import bitstream, decoder
+from inrcodec.entropy import CODERS
 from inrcodec.errors import InrError
 from tests.helpers import header, q_steps, reseal, same_model, seal, weights
 
@@ -29,7 +30,7 @@ def read_or_refuse(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("coder", range(4))
+@pytest.mark.parametrize("coder", CODERS)
 def test_any_byte_may_change(coder: int, change: Change) -> None:
     data = seal(header() + q_steps() + weights(coder))
     for at in range(len(data) - 4):
@@ -54,13 +55,13 @@ def test_any_bytes_may_follow_a_right_header(sections: bytes) -> None:
 
 
 @settings(max_examples=2000)
-@given(st.integers(0, 3), st.integers(0, 120), st.integers(0, 8), st.binary(max_size=8))
+@given(st.sampled_from(sorted(CODERS)), st.integers(0, 120), st.integers(0, 8), st.binary(max_size=8))
 def test_any_slice_may_be_replaced(coder: int, at: int, length: int, slice_: bytes) -> None:
     body = header() + q_steps() + weights(coder)
     read_or_refuse(seal(body[:at] + slice_ + body[at + length :]))
 
 
 @settings(max_examples=1000)
-@given(st.integers(0, 3), st.binary(max_size=120))
+@given(st.sampled_from(sorted(CODERS)), st.binary(max_size=120))
 def test_any_bytes_may_pose_as_weights(coder: int, payload: bytes) -> None:
     read_or_refuse(seal(header() + q_steps() + b"\x02" + bytes([len(payload) + 1, coder]) + payload))

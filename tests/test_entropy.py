@@ -2,6 +2,7 @@
 
 import contextlib
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,14 +16,37 @@ from inrcodec.entropy import CODERS, MAX_SYMBOL, Coder, Symbols
 from inrcodec.errors import CorruptError
 from tests.helpers import varint, zstd_frame
 
-RAW, ESCAPE, SPARSE = CODERS[0], CODERS[2], CODERS[3]
-ZSTD = [coder for coder in CODERS.values() if coder.zstd]
+LAYOUTS = {
+    "varint": (entropy._varint_layout, entropy._from_varint_layout),
+    "escape": (entropy._escape_layout, entropy._from_escape_layout),
+    "sparse": (entropy._sparse_layout, entropy._from_sparse_layout),
+}
 every_coder = pytest.mark.parametrize("coder", CODERS.values(), ids=lambda coder: coder.name)
-zstd_coder = pytest.mark.parametrize("coder", ZSTD, ids=lambda coder: coder.name)
+every_layout = pytest.mark.parametrize("layout", LAYOUTS)
 
 anything = arrays(np.int32, st.integers(1, 80), elements=st.integers(-MAX_SYMBOL, MAX_SYMBOL))
 sparse = arrays(np.int32, st.integers(1, 200), elements=st.integers(-300, 300), fill=st.just(0))
 symbol_arrays = st.one_of(anything, sparse)
+
+Model = tuple[Symbols, list[int]]
+"""Symbols, and the sizes of their tensors."""
+
+
+def stream(tensors: list[Symbols]) -> Model:
+    return np.concatenate(tensors), [len(tensor) for tensor in tensors]
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Model:
+    """Networks of one to four layers whose tensors differ in size and spread, with ascending hidden biases."""
+    layers = draw(st.integers(1, 4))
+    tensors = []
+    for i in range(2 * layers):
+        largest = draw(st.sampled_from([0, 3, 127, 300, MAX_SYMBOL]))
+        tensor = draw(arrays(np.int32, st.integers(1, 20), elements=st.integers(-largest, largest)))
+        hidden_bias = i % 2 == 1 and i < 2 * layers - 1
+        tensors.append(np.sort(np.abs(tensor)) if hidden_bias else tensor)
+    return stream(tensors)
 
 
 def ints(*values: int) -> Symbols:
@@ -35,12 +59,26 @@ SAMPLE = ints(3, 0, -1, 200, 0, 0, -128, 127, MAX_SYMBOL, 0, -MAX_SYMBOL, 1, 2, 
 """Sixteen, so that the sparse layout's mask has no padding."""
 
 
+def encoded(coder: Coder, symbols: Symbols, sizes: list[int] | None = None) -> bytes:
+    """The payload; by default of one tensor, which every coder can write."""
+    payload = coder.encode(symbols, sizes or [len(symbols)])
+    assert payload is not None
+    return payload
+
+
 @every_coder
-@given(symbol_arrays)
-def test_decode_inverts_encode(coder: Coder, symbols: Symbols) -> None:
-    decoded = coder.decode(coder.encode(symbols), len(symbols))
+@given(models())
+def test_decode_inverts_encode(coder: Coder, model: Model) -> None:
+    symbols, sizes = model
+    decoded = coder.decode(encoded(coder, symbols, sizes), sizes)
     assert decoded.dtype == np.int32
     np.testing.assert_array_equal(decoded, symbols)
+
+
+@every_coder
+@given(symbol_arrays)
+def test_decode_inverts_encode_of_one_tensor(coder: Coder, symbols: Symbols) -> None:
+    np.testing.assert_array_equal(coder.decode(encoded(coder, symbols), [len(symbols)]), symbols)
 
 
 @every_coder
@@ -50,13 +88,22 @@ def test_decode_inverts_encode(coder: Coder, symbols: Symbols) -> None:
     ids=["0", "-1", "max", "min", "sample", "zeros", "one in many"],
 )
 def test_decode_inverts_encode_at_the_edges(coder: Coder, symbols: Symbols) -> None:
-    np.testing.assert_array_equal(coder.decode(coder.encode(symbols), len(symbols)), symbols)
+    np.testing.assert_array_equal(coder.decode(encoded(coder, symbols), [len(symbols)]), symbols)
 
 
-@given(symbol_arrays)
-def test_encode_takes_the_smallest_and_the_lowest_id_on_a_tie(symbols: Symbols) -> None:
-    best, payload = entropy.encode(symbols)
-    lengths = {coder_id: len(coder.encode(symbols)) for coder_id, coder in CODERS.items()}
+@every_coder
+@pytest.mark.parametrize("value", [-MAX_SYMBOL, -1, 0, 1, MAX_SYMBOL])
+@pytest.mark.parametrize("layers", [1, 2, 5])
+def test_decode_inverts_encode_of_networks_of_single_weights(coder: Coder, layers: int, value: int) -> None:
+    tensors = [ints(value), ints(abs(value))] * (layers - 1) + [ints(-value), ints(value)]
+    symbols, sizes = stream(tensors)
+    np.testing.assert_array_equal(coder.decode(encoded(coder, symbols, sizes), sizes), symbols)
+
+
+@given(models())
+def test_encode_takes_the_smallest_and_the_lowest_id_on_a_tie(model: Model) -> None:
+    best, payload = entropy.encode(*model)
+    lengths = {coder_id: len(encoded(coder, *model)) for coder_id, coder in CODERS.items()}
     assert len(payload) == lengths[best] == min(lengths.values())
     assert all(lengths[coder_id] > lengths[best] for coder_id in range(best))
 
@@ -74,12 +121,13 @@ INDEX = np.arange(8000)
     ],
 )
 def test_every_coder_is_the_smallest_somewhere(symbols: Symbols, coder_id: int) -> None:
-    assert entropy.encode(symbols.astype(np.int32))[0] == coder_id
+    assert entropy.encode(symbols.astype(np.int32), [len(symbols)])[0] == coder_id
 
 
-@given(symbol_arrays)
-def test_encode_is_deterministic(symbols: Symbols) -> None:
-    assert entropy.encode(symbols) == entropy.encode(symbols.copy())
+@given(models())
+def test_encode_is_deterministic(model: Model) -> None:
+    symbols, sizes = model
+    assert entropy.encode(symbols, sizes) == entropy.encode(symbols.copy(), tuple(sizes))
 
 
 def test_zigzag_interleaves_the_signs() -> None:
@@ -101,77 +149,101 @@ def test_varints_are_leb128(value: int) -> None:
     assert entropy.write_varints(ints(value)) == varint(value)
 
 
-@zstd_coder
-def test_the_frame_is_plain_zstd_without_its_magic(coder: Coder) -> None:
-    frame = b"\x28\xb5\x2f\xfd" + coder.encode(SAMPLE)
-    assert zstandard.ZstdDecompressor().decompressobj().decompress(frame) == coder.layout(SAMPLE)
-    facts = zstandard.get_frame_parameters(frame)
+def content(magicless: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(b"\x28\xb5\x2f\xfd" + magicless)
+
+
+@pytest.mark.parametrize(("coder_id", "layout"), list(enumerate(LAYOUTS, 1)))
+def test_the_frame_is_plain_zstd_without_its_magic(coder_id: int, layout: str) -> None:
+    frame = encoded(CODERS[coder_id], SAMPLE)
+    assert content(frame) == LAYOUTS[layout][0](SAMPLE)
+    facts = zstandard.get_frame_parameters(b"\x28\xb5\x2f\xfd" + frame)
     assert (facts.content_size, facts.has_checksum, facts.dict_id) == (zstandard.CONTENTSIZE_UNKNOWN, False, 0)
 
 
 @pytest.mark.parametrize(
-    ("coder", "data", "count"),
+    ("layout", "data", "count"),
     [
-        pytest.param(RAW, b"\x80\x00", 1, id="varint: overlong by a zero"),
-        pytest.param(RAW, b"\xff\xff\xff\x01", 1, id="varint: four bytes"),
-        pytest.param(RAW, b"\x80", 1, id="varint: unfinished"),
-        pytest.param(RAW, b"\x01\x80", 1, id="varint: unfinished byte after the last"),
-        pytest.param(RAW, b"\x01\x02", 1, id="varint: one too many"),
-        pytest.param(RAW, b"\x01\x02", 3, id="varint: one too few"),
-        pytest.param(ESCAPE, b"\x00" + varint(2 * 127), 1, id="escape: a small symbol is escaped"),
-        pytest.param(ESCAPE, b"\x81\x82", 1, id="escape: trailing byte"),
-        pytest.param(ESCAPE, b"\x81", 2, id="escape: one symbol missing"),
-        pytest.param(ESCAPE, b"\x00", 1, id="escape: the escaped symbol is missing"),
-        pytest.param(SPARSE, b"", 9, id="sparse: no mask"),
-        pytest.param(SPARSE, b"\x03\x81", 1, id="sparse: a padding bit is set"),
-        pytest.param(SPARSE, b"\x01\x80", 1, id="sparse: a zero among the non-zeros"),
-        pytest.param(SPARSE, b"\x01\x81\x81", 1, id="sparse: trailing byte"),
+        pytest.param("varint", b"\x80\x00", 1, id="varint: overlong by a zero"),
+        pytest.param("varint", b"\xff\xff\xff\x01", 1, id="varint: four bytes"),
+        pytest.param("varint", b"\x80", 1, id="varint: unfinished"),
+        pytest.param("varint", b"\x01\x80", 1, id="varint: unfinished byte after the last"),
+        pytest.param("varint", b"\x01\x02", 1, id="varint: one too many"),
+        pytest.param("varint", b"\x01\x02", 3, id="varint: one too few"),
+        pytest.param("escape", b"\x00" + varint(2 * 127), 1, id="escape: a small symbol is escaped"),
+        pytest.param("escape", b"\x81\x82", 1, id="escape: trailing byte"),
+        pytest.param("escape", b"\x81", 2, id="escape: one symbol missing"),
+        pytest.param("escape", b"\x00", 1, id="escape: the escaped symbol is missing"),
+        pytest.param("sparse", b"", 9, id="sparse: no mask"),
+        pytest.param("sparse", b"\x03\x81", 1, id="sparse: a padding bit is set"),
+        pytest.param("sparse", b"\x01\x80", 1, id="sparse: a zero among the non-zeros"),
+        pytest.param("sparse", b"\x01\x81\x81", 1, id="sparse: trailing byte"),
     ],
 )
-def test_what_no_encoder_writes_is_refused(coder: Coder, data: bytes, count: int) -> None:
+def test_what_no_encoder_writes_is_refused(layout: str, data: bytes, count: int) -> None:
     with pytest.raises(CorruptError):
-        coder.from_layout(data, count)
+        LAYOUTS[layout][1](data, count)
 
 
-@every_coder
+@every_layout
 @given(st.lists(st.sampled_from([0, 1, 2, 127, 128, 129, 255]), max_size=9), st.integers(1, 9))
-def test_a_layout_that_is_accepted_is_the_one_that_is_written(coder: Coder, data: list[int], count: int) -> None:
+def test_a_layout_that_is_accepted_is_the_one_that_is_written(layout: str, data: list[int], count: int) -> None:
+    write, read = LAYOUTS[layout]
     try:
-        symbols = coder.from_layout(bytes(data), count)
+        symbols = read(bytes(data), count)
     except CorruptError:
         return
-    assert coder.layout(symbols) == bytes(data)
+    assert write(symbols) == bytes(data)
 
 
 @every_coder
 @pytest.mark.parametrize("symbol", [MAX_SYMBOL + 1, -MAX_SYMBOL - 1, 2**20 - 1, -(2**20)])
 def test_a_symbol_out_of_range_is_refused(coder: Coder, symbol: int) -> None:
-    payload = coder.encode(ints(1, symbol))
+    payload = encoded(coder, ints(1, symbol))
     with pytest.raises(CorruptError, match="beyond"):
-        coder.decode(payload, 2)
+        coder.decode(payload, [2])
 
 
 @every_coder
 @pytest.mark.parametrize("count", [len(SAMPLE) - 1, len(SAMPLE) + 1, 1, 1000])
 def test_a_wrong_count_is_refused(coder: Coder, count: int) -> None:
     with pytest.raises(CorruptError):
-        coder.decode(coder.encode(SAMPLE), count)
+        coder.decode(encoded(coder, SAMPLE), [count])
+
+
+SAMPLES = {"one tensor": (SAMPLE, [len(SAMPLE)]), "a network": (np.sort(SAMPLE), [8, 2, 4, 2])}
+every_sample = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
 
 
 @every_coder
-def test_every_truncation_is_refused(coder: Coder) -> None:
-    payload = coder.encode(SAMPLE)
+@every_sample
+def test_every_truncation_is_refused(coder: Coder, sample: Model) -> None:
+    symbols, sizes = sample
+    payload = encoded(coder, symbols, sizes)
     for length in range(len(payload)):
         with pytest.raises(CorruptError):
-            coder.decode(payload[:length], len(SAMPLE))
+            coder.decode(payload[:length], sizes)
+
+
+@every_coder
+@every_sample
+def test_any_byte_may_change_to_other_symbols_or_a_refusal(coder: Coder, sample: Model) -> None:
+    symbols, sizes = sample
+    payload = encoded(coder, symbols, sizes)
+    for at in range(len(payload)):
+        for byte in range(256):
+            with contextlib.suppress(CorruptError):
+                changed = coder.decode(payload[:at] + bytes([byte]) + payload[at + 1 :], sizes)
+                assert (changed.dtype, changed.shape) == (np.int32, symbols.shape)
+                assert np.abs(changed).max() <= MAX_SYMBOL
 
 
 @every_coder
 @pytest.mark.parametrize("tail", [b"\0", b"\x01", b"again"])
 def test_trailing_bytes_are_refused(coder: Coder, tail: bytes) -> None:
-    payload = coder.encode(SAMPLE)
+    payload = encoded(coder, SAMPLE)
     with pytest.raises(CorruptError):
-        coder.decode(payload + (payload if tail == b"again" else tail), len(SAMPLE))
+        coder.decode(payload + (payload if tail == b"again" else tail), [len(SAMPLE)])
 
 
 def bomb(mebibytes: int) -> bytes:
@@ -182,15 +254,24 @@ def bomb(mebibytes: int) -> bytes:
     return b"".join([*(frame.compress(bytes(1 << 20)) for _ in range(mebibytes)), frame.flush()])
 
 
-def refusal_peak(frame: bytes) -> int:
-    """Most bytes held at once while a frame is refused as 1,000 symbols."""
+def peak(work: Callable[[], object]) -> int:
+    """Most bytes held at once."""
     tracemalloc.start()
     try:
-        with pytest.raises(CorruptError):
-            CODERS[1].decode(frame, 1000)
+        work()
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def refusal_peak(payload: bytes, coder: Coder = CODERS[1], count: int = 1000) -> int:
+    """Most bytes held at once while a payload is refused as so many symbols."""
+
+    def refuse() -> None:
+        with pytest.raises(CorruptError):
+            coder.decode(payload, [count])
+
+    return peak(refuse)
 
 
 def test_a_bomb_is_refused_without_being_unpacked() -> None:

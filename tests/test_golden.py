@@ -2,6 +2,7 @@
 
 `v0_small.inr` holds the small model; its picture was drawn by `spec_decoder.py`. The other files hold the same model by
 the other coders, and are only read: libzstd may find other frames in its next release, and any frame is a right one.
+Coder 4 holds it with its neurons sorted, which draw the same picture.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from inrcodec import bitstream, decoder
+from inrcodec.entropy import CODERS
 from inrcodec.model import QuantizedModel
 from tests import helpers, spec_decoder
 
@@ -24,12 +26,13 @@ def picture() -> np.ndarray:
 
 
 def test_there_is_a_golden_file_for_every_coder() -> None:
-    assert {spec_decoder.read(path.read_bytes()).coder for path in FILES} == {0, 1, 2, 3}
+    assert {spec_decoder.read(path.read_bytes()).coder for path in FILES} == set(CODERS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_golden_file_holds_the_small_model(path: Path, model: QuantizedModel) -> None:
-    assert helpers.same_model(bitstream.read(path.read_bytes()), model)
+def test_a_golden_file_holds_the_small_model(path: Path) -> None:
+    data = path.read_bytes()
+    assert helpers.same_model(bitstream.read(data), helpers.small_model_for(spec_decoder.read(data).coder))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -48,6 +51,7 @@ def test_the_writer_makes_the_golden_bytes(model: QuantizedModel) -> None:
     assert bitstream.write(model) == golden
 
 
-def test_the_golden_picture_is_what_the_docstrings_say() -> None:
-    drawn = spec_decoder.picture(spec_decoder.read((GOLDEN / "v0_small.inr").read_bytes()))
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_golden_picture_is_what_the_docstrings_say(path: Path) -> None:
+    drawn = spec_decoder.picture(spec_decoder.read(path.read_bytes()))
     assert drawn == picture().reshape(-1).tolist()
