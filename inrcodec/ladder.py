@@ -79,7 +79,7 @@ def rung_of_bytes(size: float, height: int, width: int, channels: int) -> Rung:
 def choose_arch(
     height: int, width: int, channels: int, weights_per_pixel: float, shape: Sequence[float] = SHAPE
 ) -> siren.SirenArch:
-    """The widest network of a shape, by default the codec's, with at most that many weights; shallower where that is very few.
+    """The widest network of a shape, by default the codec's, with at most so many weights; shallower for very few.
 
     Never one that the decoder would refuse to read, or to draw at the native size.
     """
