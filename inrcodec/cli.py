@@ -21,6 +21,7 @@ from inrcodec.errors import BitstreamError, InrError, RequestError
 if TYPE_CHECKING:
     from inrcodec.decoder import Picture, Region
     from inrcodec.encoder import Encoded
+    from inrcodec.model import QuantizedModel
 
 _EXAMPLES = """\
 examples:
@@ -286,10 +287,25 @@ def _info(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"file": options.input, **facts}))
         return 0
+    ideal = facts.pop("ideal")
     for name, value in facts.items():
         shown = ", ".join(f"{part} {size}" for part, size in value.items()) if isinstance(value, dict) else value
         print(f"{name.replace('_', ' '):<16}{shown}")
+    _print_ideal(ideal)
     return 0
+
+
+def _print_ideal(ideal: dict[str, Any]) -> None:
+    """How far the weights section is from its ideal lengths, in percent of the file."""
+    above, saved = ideal["order_0_percent"], ideal["laplace_percent"]
+    print(
+        f"order-0 entropy {ideal['order_0_bytes']:,} bytes: the weights take {abs(above):.1f} % of the file "
+        f"{'more' if above >= 0 else 'less'}"
+    )
+    print(
+        f"Laplace/tensor  {ideal['laplace_bytes']:,} bytes: an arithmetic coder would "
+        f"{'save' if saved >= 0 else 'lose'} {abs(saved):.1f} % of the file"
+    )
 
 
 def _facts(data: bytes) -> dict[str, Any]:
@@ -298,6 +314,7 @@ def _facts(data: bytes) -> dict[str, Any]:
 
     model = bitstream.read(data)
     count = model.arch.param_count()
+    parts = bitstream.section_sizes(data)
     return {
         "version": bitstream.VERSION,
         "width": model.width,
@@ -309,7 +326,25 @@ def _facts(data: bytes) -> dict[str, Any]:
         "weights": count,
         "zero_weights": count - sum(int((symbols != 0).sum()) for symbols in model.symbols),
         "bits_per_weight": round(8 * len(data) / count, 2),
-        "parts": bitstream.section_sizes(data),
+        "parts": parts,
+        "ideal": _ideal(model, parts["weights"], len(data)),
+    }
+
+
+def _ideal(model: "QuantizedModel", weights: int, total: int) -> dict[str, Any]:
+    """Ideal bytes of the weights section (`codelength.py`), and what the real one has above them, in % of the file."""
+    import numpy as np
+
+    from inrcodec import codelength
+
+    order_0 = codelength.order_0_bits(np.concatenate([symbols.reshape(-1) for symbols in model.symbols])) / 8
+    laplace = codelength.model_bits(model.symbols) / 8
+    return {
+        "weights_bytes": weights,
+        "order_0_bytes": math.ceil(order_0),
+        "order_0_percent": round(100 * (weights - order_0) / total, 2),
+        "laplace_bytes": math.ceil(laplace),
+        "laplace_percent": round(100 * (weights - laplace) / total, 2),
     }
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inrcodec import bitstream, cli, decoder, images, metrics
+from inrcodec import bitstream, cli, codelength, decoder, images, metrics
 from tests.helpers import python
 from tests.test_cli import run
 
@@ -132,6 +133,39 @@ def test_info_json_is_one_object(workdir: Path, capfd: pytest.CaptureFixture[str
     assert facts["weights"] == 71
     assert facts["zero_weights"] == int((bitstream.read(Path("good.inr").read_bytes()).symbols[0] == 0).sum())
     assert sum(facts["parts"].values()) == 109
+
+
+def test_info_says_how_far_the_weights_are_from_their_ideal_lengths(
+    workdir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tensors = bitstream.read(Path("good.inr").read_bytes()).symbols
+    order_0 = codelength.order_0_bits(np.concatenate([tensor.reshape(-1) for tensor in tensors])) / 8
+    laplace = codelength.model_bits(tensors) / 8
+    assert run("info good.inr --json") == 0
+    facts = json.loads(capfd.readouterr().out)
+    assert facts["ideal"] == {
+        "weights_bytes": facts["parts"]["weights"],
+        "order_0_bytes": math.ceil(order_0),
+        "order_0_percent": round(100 * (81 - order_0) / 109, 2),
+        "laplace_bytes": math.ceil(laplace),
+        "laplace_percent": round(100 * (81 - laplace) / 109, 2),
+    }
+    assert run("info good.inr") == 0
+    entropy_line, laplace_line = capfd.readouterr().out.splitlines()[-2:]
+    assert entropy_line == f"order-0 entropy {math.ceil(order_0)} bytes: the weights take 26.1 % of the file more"
+    assert (
+        laplace_line == f"Laplace/tensor  {math.ceil(laplace)} bytes: an arithmetic coder would lose 4.2 % of the file"
+    )
+
+
+@pytest.mark.parametrize("size", [0, 1_000, 99_999_999])
+@pytest.mark.parametrize("percent", [-99.99, 0.0, 99.99])
+def test_info_of_any_size_fits_100_columns(capsys: pytest.CaptureFixture[str], size: int, percent: float) -> None:
+    cli._print_ideal(
+        {"order_0_bytes": size, "order_0_percent": percent, "laplace_bytes": size, "laplace_percent": percent}
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert [len(line) <= 100 for line in lines] == [True, True]
 
 
 @pytest.mark.parametrize("arguments", ["info good.inr", "decode good.inr -o -", "decode good.inr -o - --scale 99"])
