@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
 
 RANKS = {
     "errors": 0, "progress": 0, "metrics": 0,
-    "config": 1, "entropy": 1, "pixels": 1, "files": 1, "siren": 1, "optim": 1, "terminal": 1,
+    "codelength": 1, "config": 1, "entropy": 1, "pixels": 1, "files": 1, "siren": 1, "optim": 1, "terminal": 1,
     "images": 2, "model": 2, "kernels": 2,
     "bitstream": 3, "network": 3,
     "decoder": 4, "fit": 4,
