@@ -41,7 +41,7 @@ class FitConfig:
     """Options of `optimize`; the defaults are the codec's at effort 5 (docs/experiments.md)."""
 
     steps: int = 10000
-    rate: float = 6.5e-2
+    rate: float = 5.5e-2
     """Peak of the learning rate: linear warm-up, then half a cosine, squared, down to `final_rate` times the peak."""
     first_layer: float = 4.0
     """Factor on the rate of the first layer, whose weights are frequencies and a hundred times as large as others."""
@@ -58,9 +58,10 @@ class FitConfig:
     """At most so many pixels, evenly spread, in such a look."""
     enough: float = 1e-6
     """A mean squared error, of values in [-1, 1], at which the search ends: 66 dB."""
-    leap: float = 4.0
-    """A mean squared error so many times the best one counts as divergence, as a non-finite one does."""
-    restarts: int = 3
+    leap: float = 1.15
+    """A mean squared error so many times the best one, 0.6 dB, counts as divergence, as a non-finite one does: looks at
+    a healthy search differ by 0.1 dB, and one whose rate is too high for a busy picture decays slowly, for good."""
+    restarts: int = 9
     """Divergences after which the search ends with the best so far; each goes back to it and halves the rate."""
     seed: int = 0
 
