@@ -22,6 +22,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -203,8 +204,6 @@ class Quantizer:
         self._floats = flatten(masking(masks)(network.snapshot(), 0))
         self._pruned = flatten(masks) == 0
         self._scores = sensitivity(network, picture)
-        self._blocks = blocks(len(self._floats))
-        self._curvature: list[Tensor] = []
 
     def hurry(self) -> None:
         """Fine-tune a tenth as long from now on: whoever waits has asked for an end."""
@@ -271,9 +270,9 @@ class Quantizer:
         """Stage by stage: round a part with compensation, fit the rest on."""
         stages = self.config.stages
         each = replace(self.config.refit, steps=self.config.refit.steps // max(1, stages - 1))
-        flat, fixed = self._floats, self._pruned
+        flat = self._floats
         for stage in range(1, stages + 1):
-            flat, fixed = self._fix(flat, fixed, rounding, stage / stages)
+            flat, fixed = self._fix(flat, rounding, (stage - 1) / stages, stage / stages)
             if stage < stages and each.steps:
                 self.network.load(rounding.split(flat))
                 listener = within(monitor, (stage - 1) * each.steps, self.config.refit.steps)
@@ -283,23 +282,34 @@ class Quantizer:
                 flat = flatten(self.network.snapshot())
         return flat
 
-    def _fix(self, flat: Tensor, fixed: Tensor, rounding: Rounding, fraction: float) -> tuple[Tensor, Tensor]:
-        """Round the most sensitive of the free weights, until a fraction of each block is fixed."""
-        if not self._curvature:
-            values = rounding.split(self._floats)
-            self._curvature = gauss_newton(self.network, values, self.picture, self.config.pixels, self._blocks)
-        moved, fixed = flat.double(), fixed.clone()
-        for part, matrix in zip(self._blocks, self._curvature, strict=True):
-            cost = matrix.diagonal() * rounding.steps[part].square()
-            order = cost.argsort(descending=True, stable=True)
-            free = order[~fixed[part][order]]
-            count = round(fraction * len(order)) - (len(order) - len(free))
-            if count > 0:
-                factor = inverse_factor(matrix[free][:, free], self.config.damping)
-                rest = free + part.start
-                moved[rest] = compensate(moved[rest], factor, rounding.steps[rest].double(), count)
-                fixed[rest[:count]] = True
+    def _fix(self, flat: Tensor, rounding: Rounding, before: float, after: float) -> tuple[Tensor, Tensor]:
+        """Round the most sensitive weights of each block, from one fraction of them to another; and what is fixed then.
+
+        What is left to compensate is the lower right of U: one factor serves all stages, and all scales.
+        """
+        moved, fixed = flat.double(), self._pruned.clone()
+        for order, factor in self._elimination:
+            start, stop = (round(fraction * len(order)) for fraction in (before, after))
+            rest = order[start:]
+            steps = rounding.steps[rest].double()
+            moved[rest] = compensate(moved[rest], factor[start:, start:], steps, stop - start)
+            fixed[order[:stop]] = True
         return moved.float(), fixed
+
+    @cached_property
+    def _elimination(self) -> list[tuple[Tensor, Tensor]]:
+        """Of every block: the numbers of its free weights, the most sensitive first, and U in that order, float32."""
+        parts, steps = blocks(len(self._floats)), self.rounding(self.config.noise).steps
+        values = self.rounding(self.config.noise).split(self._floats)
+        matrices = gauss_newton(self.network, values, self.picture, self.config.pixels, parts)
+        found = []
+        for part in parts:
+            matrix = matrices.pop(0)
+            order = (matrix.diagonal() * steps[part].square()).argsort(descending=True, stable=True)
+            free = order[~self._pruned[part][order]]
+            factor = inverse_factor(matrix[free][:, free], self.config.damping)
+            found.append((free + part.start, factor.float()))
+        return found
 
 
 def holding(rounding: Rounding, flat: Tensor, fixed: Tensor) -> Project:

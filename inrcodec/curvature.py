@@ -29,7 +29,7 @@ from inrcodec.fit import Picture, PixelSums
 from inrcodec.network import Network
 
 BLOCK = 6144
-"""Weights in a block: 150 MB for its matrix, 600 MB while it is inverted."""
+"""Weights in a block: 150 MB for its matrix, as much for its factor, 600 MB in between."""
 _JACOBIAN_ENTRIES = 1 << 23
 _PANEL = 128
 
@@ -94,11 +94,13 @@ def compensate(weights: Tensor, factor: Tensor, steps: Tensor, count: int) -> Te
     weights = weights.clone()
     for start in range(0, count, _PANEL):
         stop = min(start + _PANEL, count)
+        rows = factor[start:stop, start:].to(weights.dtype)
         errors = torch.empty(stop - start, dtype=weights.dtype, device=weights.device)
-        for i in range(start, stop):
-            rounded = (weights[i] / steps[i]).round().clamp(-MAX_SYMBOL, MAX_SYMBOL) * steps[i]
-            errors[i - start] = (weights[i] - rounded) / factor[i, i]
-            weights[i + 1 : stop] -= errors[i - start] * factor[i, i + 1 : stop]
-            weights[i] = rounded
-        weights[stop:] -= errors @ factor[start:stop, stop:]
+        for i in range(stop - start):
+            at = start + i
+            rounded = (weights[at] / steps[at]).round().clamp(-MAX_SYMBOL, MAX_SYMBOL) * steps[at]
+            errors[i] = (weights[at] - rounded) / rows[i, i]
+            weights[at + 1 : stop] -= errors[i] * rows[i, i + 1 : stop - start]
+            weights[at] = rounded
+        weights[stop:] -= errors @ rows[:, stop - start :]
     return weights

@@ -152,6 +152,20 @@ def test_the_factor_is_upper_triangular_and_its_square_the_inverse_of_the_damped
     assert distance(factor.T @ factor @ damped, torch.eye(40)) < 1e-5
 
 
+@pytest.mark.parametrize("fixed", [1, 17, 39])
+def test_once_weights_are_fixed_the_rest_of_the_factor_is_the_factor_of_the_rest(fixed: int) -> None:
+    matrix = correlated(40)
+    rest = inverse_factor(matrix[fixed:, fixed:], 0.0)
+    assert distance(inverse_factor(matrix, 0.0)[fixed:, fixed:], rest) < 1e-8
+
+
+def test_rounding_in_stages_is_rounding_at_once() -> None:
+    (weights, steps), factor = some(60), inverse_factor(correlated(60), 1e-3)
+    half = compensate(weights, factor, steps, 25)
+    half[25:] = compensate(half[25:], factor[25:, 25:], steps[25:], 35)
+    assert torch.allclose(half, compensate(weights, factor, steps, 60))
+
+
 def test_taking_the_factor_leaves_the_matrix_as_it_is() -> None:
     for matrix in (correlated(10), correlated(10).float()):
         before = matrix.clone()
