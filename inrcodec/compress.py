@@ -56,8 +56,8 @@ class QuantizeConfig:
     noise: float = 0.4
     """Predicted error of rounding all weights to nearest, as a multiple of the fit's mean squared error. Compensation
     and fine-tuning take back five sixths of it."""
-    refit: FitConfig = FitConfig(steps=3000, rate=5e-3)  # noqa: RUF009 (frozen)
-    """The fine-tuning, all stages together; 0 steps leaves it out."""
+    refit: FitConfig = FitConfig(steps=3000, rate=5e-3, leap=4.0)  # noqa: RUF009 (frozen)
+    """The fine-tuning, all stages together; 0 steps leaves it out. Straight-through gradients make the error jump."""
     compensated: bool = True
     """False: the baseline, torchao's rounding to nearest and straight-through fine-tuning."""
     stages: int = 6
