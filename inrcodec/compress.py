@@ -299,13 +299,13 @@ class Quantizer:
     @cached_property
     def _elimination(self) -> list[tuple[Tensor, Tensor]]:
         """Of every block: the numbers of its free weights, the most sensitive first, and U in that order, float32."""
-        parts, steps = blocks(len(self._floats)), self.rounding(self.config.noise).steps
-        values = self.rounding(self.config.noise).split(self._floats)
+        parts, rounding = blocks(len(self._floats)), self.rounding(self.config.noise)
+        values = rounding.split(self._floats)
         matrices = gauss_newton(self.network, values, self.picture, self.config.pixels, parts)
         found = []
         for part in parts:
             matrix = matrices.pop(0)
-            order = (matrix.diagonal() * steps[part].square()).argsort(descending=True, stable=True)
+            order = (matrix.diagonal() * rounding.steps[part].square()).argsort(descending=True, stable=True)
             free = order[~self._pruned[part][order]]
             factor = inverse_factor(matrix[free][:, free], self.config.damping)
             found.append((free + part.start, factor.float()))

@@ -216,7 +216,7 @@ def _search(
     fit_steps, prune_steps, round_steps = searches.steps
     total = sum(searches.steps)
     psnr = optimize(network, picture, searches.fit, monitor=within(monitor, 0, total))
-    network.load([torch.from_numpy(value) for value in siren.canonical(network.arrays())])
+    network.sort()
     count = network.arch.param_count()
     stages = [Stage("fit", psnr, 4 * count, f"{count} weights")]
     masks = [torch.ones_like(value) for value in network.values]

@@ -86,7 +86,7 @@ def choose_arch(
     pixel_count = height * width
     budget = min(weights_per_pixel * pixel_count, most_weights(pixel_count))
     best = siren.SirenArch((_LANES,), channels)
-    for depth in sorted({*(d for d in (2, 3, 5) if d < len(shape)), len(shape)}):
+    for depth in (2, 3, 5, len(shape)):
         for quarters in range(4, 4 * 1024):
             lanes = [max(1, round(quarters / 4 * share / _LANES)) for share in shape[:depth]]
             dims = tuple(min(1024, _LANES * count) for count in lanes)

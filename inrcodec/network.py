@@ -48,6 +48,10 @@ class Network(nn.Module):
         """Copies of all tensors, as NumPy's."""
         return [value.cpu().numpy() for value in self.snapshot()]
 
+    def sort(self) -> None:
+        """Put the neurons in the order, and the signs, that cost the fewest bits: `siren.canonical`."""
+        self.load([torch.from_numpy(value) for value in siren.canonical(self.arrays())])
+
     def tape(self, pixels: int) -> Tape:
         """Buffers of the kernels: NumPy's on the CPU, whose sine and products of small matrices are twice as fast."""
         if self.device.type == "cpu":

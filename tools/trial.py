@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrcodec import compress, metrics, pixels, siren
+from inrcodec import compress, metrics, pixels
 from inrcodec.compress import QuantizeConfig
 from inrcodec.curvature import blocks
 from inrcodec.fit import FitConfig, Picture, optimize
@@ -23,7 +23,7 @@ _AT_ONCE = 8192
 def fit(network: Network, picture: Picture, config: FitConfig) -> float:
     """Fit a network, and put its neurons in the order of the fewest bits; returns the PSNR in dB from `optimize`."""
     psnr = optimize(network, picture, config)
-    network.load([torch.from_numpy(value) for value in siren.canonical(network.arrays())])
+    network.sort()
     return psnr
 
 
