@@ -1,46 +1,70 @@
-r"""The .inr bitstream, version 0. This docstring is the specification; a decoder can be written from it.
+r"""The .inr bitstream, version 1, frozen. This docstring is the specification; a decoder can be written from it.
 
-Version 0 is experimental: files may become unreadable with the next release, which will then say so.
+Every file of version 1 stays readable for ever. What comes later comes as sections (see Policy), not as a new version.
 
 Notation: u8 is a byte; varint is canonical LEB128, an unsigned integer in 7-bit groups, lowest group first, bit 7 of a
-byte set where another follows, the last byte not 0 unless it is the only one, at most 5 bytes. There are no floats.
+byte set where another follows, the last byte not 0 unless it is the only one, at most 5 bytes. Multi-byte integers are
+little-endian. There are no floats in a file.
 
     part           field
     fixed          4 bytes  magic 89 49 4E 52 ("\x89INR"; the high bit catches 7-bit links, as PNG's does)
-                   u8       version = 0
-                   u8       flags = 0, all reserved
+                   u8       version = 1
+                   u8       flags: bit 0 F32_SAFE; bits 1 .. 7 reserved, 0
                    varint   total_length: bytes of the whole file, CRC included
-    header         varint   height, native pixels, 1 .. 2^31 - 1
+    picture        varint   height, native pixels, 1 .. 2^31 - 1
                    varint   width, likewise
-                   u8       channels: 1 grey, 3 RGB, 4 RGBA
-                   u8       family = 0, SIREN
-                   u8       depth, sine layers, 1 .. 32
-                   varint   dim_hidden, neurons of a sine layer, 1 .. 1024; depth of them
+                   u8       pixel: bits 0 .. 1 channels - 1: grey, grey and alpha, RGB, RGBA
+                                   bits 2 .. 3 sample depth: 0 is 8 bits; 1 .. 3 reserved
+                                   bits 4 .. 6 colour: 0 is sRGB, or its grey; 1 .. 7 reserved
+                                   bit 7 reserved, 0
     sections       u8       id; ids strictly ascend
                    varint   length of the payload in bytes
                    ...      payload
-                       id 1  Q_STEPS, critical, required: one u8 per tensor, so 2 (depth + 1) bytes
-                       id 2  WEIGHTS, critical, required: u8 coder, then the symbols as that coder wrote them
-                       0x80 .. 0xFF  ancillary: a decoder ignores those that it does not know; none is defined yet.
-                       Any other id is critical: a decoder that does not know it must refuse the file
-    end            u32      CRC-32 (polynomial of zlib and PNG), little-endian, of all bytes before it
+    end            u32      CRC-32 (polynomial of zlib and PNG) of all bytes before it
 
-Nothing precedes the magic, follows the CRC, or lies between the fields.
+    id of a section        bit 7: 0 critical, a decoder that does not know it must refuse the file;
+                                  1 ancillary, a decoder that does not know it ignores it
+                           bit 6: 1 private, never to be assigned here
+    0x01  SIREN            critical, required
+                   u8       depth, sine layers, 1 .. 32
+                   varint   dim_hidden, neurons of a sine layer, 1 .. 1024; depth of them
+                   u8       q_step code of a tensor; 2 (depth + 1) of them
+                   u8       coder
+                   ...      to the section's end: the symbols as that coder wrote them
+    0x80  HASH             ancillary
+                   u32      CRC-32 of the native picture's samples as class X draws them: u8, row by row, channels last
+
+Nothing precedes the magic, follows the CRC, or lies between the fields. So a file has one reading, and a reading has
+one file: `serialise(parse(data)) == data`. (The frame inside `entropy.py`'s coder 1 is zstd's, which may write the same
+bytes in several ways; a decoder takes each.)
 
 Tensors. With sizes 2, dim_hidden..., channels, layer l has a weight (sizes[l+1], sizes[l]) and a bias (sizes[l+1]).
 The order is weight, bias, layer by layer, each in row-major order, and the symbols of all tensors form one stream.
-A weight is symbol * step, step = (16 + code % 16) * 2^(code // 16 - 20) of its tensor's Q_STEPS code (`model.py`).
-Coders and their layouts are specified in `entropy.py`; the sizes of the tensors follow from the header.
+A weight is symbol * step, step = (16 + code % 16) * 2^(code // 16 - 20) of its tensor's q_step code (`model.py`).
+Coders and their layouts are specified in `entropy.py`; the sizes of the tensors follow from depth and dim_hidden.
 
 Picture. With a_0 = (y, x), a_{l+1} = sin(W_l a_l + b_l) for all layers but the last, which has no sine; its outputs are
 channel values, and `pixels.py` specifies the coordinates of pixels and the rounding of values to codes.
 
-Exact: everything here, the dequantized weights, the coordinates. Within a tolerance: sums of products and sines, which
-a decoder evaluates in float32 or better; two such decoders agree to 1 code on at least 99.99 % of samples.
+Conformance. Exact: everything here, the dequantized weights, the coordinates (float32), the rounding. Within a
+tolerance: sums of products and sines alone. Two classes of decoders:
 
-Limits of this decoder, not of the format: see `Limits`. They are checked before anything is allocated.
+    X  float64 throughout, from those float32 weights and coordinates: at least 99.9999 % of the samples are those of
+       any other class X decoder, none is more than 1 code away. What HASH is taken of
+    M  float32: at least 99.99 % of the samples are those of class X, none is more than 1 code away. Allowed where
+       F32_SAFE is set: the encoder has checked it at the native size and at twice that. Otherwise draw in float64
 
-History: 0 - first version.
+No reduced precision (TF32, bfloat16, float16) is in either class: it is up to 69 codes off.
+
+Policy. Reserved bits and codes must be checked, and are refused by name. New features are new sections, critical only
+where the picture would be wrong without them: another model family, a prior shared between files, tiles, have ids 0x02
+to 0x3F to take; metadata has 0x81 to 0xBF. New entropy coders take a coder number, deeper samples and other colours the
+reserved codes of `pixel`. Encoders write the oldest form that suffices.
+
+A decoder's own limits are not of the format: see `limits.py`. They are checked before anything is allocated, in the
+order magic, version, total_length, CRC, fields, limits, symbols.
+
+History: 0 - experimental, read by inrcodec 0.1 only. 1 - frozen.
 """
 
 import math
@@ -57,35 +81,32 @@ from inrcodec.entropy import varint
 from inrcodec.errors import (
     ChecksumError,
     CorruptError,
-    LimitError,
     NotInrError,
     TruncatedError,
     UnsupportedError,
 )
-from inrcodec.model import FAMILIES, SIREN, QuantizedModel
-from inrcodec.pixels import MAX_SIDE
+from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
+from inrcodec.model import QuantizedModel
 from inrcodec.siren import SirenArch
 
 MAGIC = b"\x89INR"
-VERSION = 0
-MAX_FILE_BYTES = 64 << 20
-"""A longer file is refused before it is read whole."""
+VERSION = 1
 
-_Q_STEPS, _WEIGHTS, _ANCILLARY = 1, 2, 0x80
+_F32_SAFE = 1
+_SIREN, _HASH, _ANCILLARY = 0x01, 0x80, 0x80
 _CRC_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What this decoder accepts, beyond what the format forbids."""
+class Container:
+    """The fields of a file as they stand in it, known or not: `serialise` writes them, `parse` reads them."""
 
-    max_side: int = MAX_SIDE
-    """Pixels on a native side. How many pixels there are is no matter: a file may be drawn smaller."""
-    max_params: int = 4_194_304
-    """Weights and biases: 16 MiB as float32."""
-
-
-DEFAULT_LIMITS = Limits()
+    flags: int
+    height: int
+    width: int
+    pixel: int
+    sections: tuple[tuple[int, bytes], ...]
+    """(id, payload), ids ascending."""
 
 
 @dataclass(frozen=True)
@@ -97,28 +118,29 @@ class Header:
     """Bytes of the file."""
     height: int
     width: int
-    family: int
     arch: SirenArch
+    f32_safe: bool
+    content_hash: int | None
+    """CRC-32 of the class X picture's samples, where the file has one."""
 
 
 class _Reader:
-    """A cursor over the bytes between two offsets; each failure names the part that was being read."""
+    """A cursor over bytes; each failure names the part that was being read."""
 
-    def __init__(self, data: bytes, start: int, stop: int) -> None:
-        self._data, self._at, self._stop = data, start, stop
+    def __init__(self, data: bytes, start: int = 0, stop: int | None = None) -> None:
+        self._data, self.at, self._stop = data, start, len(data) if stop is None else stop
 
     def __bool__(self) -> bool:
-        return self._at < self._stop
-
-    @property
-    def at(self) -> int:
-        return self._at
+        return self.at < self._stop
 
     def take(self, count: int, part: str) -> bytes:
-        if self._at + count > self._stop:
-            raise CorruptError(f"{part}: {self._stop - self._at} bytes left, {count} needed")
-        self._at += count
-        return self._data[self._at - count : self._at]
+        if self.at + count > self._stop:
+            raise CorruptError(f"{part}: {self._stop - self.at} bytes left, {count} needed")
+        self.at += count
+        return self._data[self.at - count : self.at]
+
+    def rest(self) -> bytes:
+        return self.take(self._stop - self.at, "rest")
 
     def u8(self, part: str) -> int:
         return self.take(1, part)[0]
@@ -135,88 +157,54 @@ class _Reader:
         raise CorruptError(f"{part}: not a canonical varint")
 
 
-def _section(section_id: int, payload: bytes) -> bytes:
-    return bytes([section_id]) + varint(len(payload)) + payload
-
-
-def write(model: QuantizedModel) -> bytes:
-    """The file of a model, with the entropy coder that makes it smallest. The inverse of `read`."""
-    stream = np.concatenate([symbols.reshape(-1) for symbols in model.symbols])
-    coder_id, payload = entropy.encode(stream, [symbols.size for symbols in model.symbols])
-    arch = model.arch
-    body = b"".join(
-        [
-            varint(model.height),
-            varint(model.width),
-            bytes([arch.channels, SIREN, arch.depth]),
-            *map(varint, arch.dim_hidden),
-            _section(_Q_STEPS, bytes(model.q_step_codes)),
-            _section(_WEIGHTS, bytes([coder_id]) + payload),
-        ]
-    )
-    start = MAGIC + bytes([VERSION, 0])
+def serialise(container: Container) -> bytes:
+    """The file of a container. The inverse of `parse`."""
+    sections = (bytes([key]) + varint(len(payload)) + payload for key, payload in container.sections)
+    fields = [varint(container.height), varint(container.width), bytes([container.pixel])]
+    body = b"".join([*fields, *sections])
+    start = MAGIC + bytes([VERSION, container.flags])
     rest = len(start) + len(body) + _CRC_BYTES
     length = next(n for n in range(rest + 1, rest + 6) if rest + len(varint(n)) == n)
     data = start + varint(length) + body
     return data + struct.pack("<I", zlib.crc32(data))
 
 
-def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> QuantizedModel:
-    """The model in a file. The inverse of `write`.
+def parse(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Container:
+    """The fields of a file, checked as far as they do not depend on each other; sections are known or ancillary.
 
-    Raises BitstreamError (NotInrError, TruncatedError, ChecksumError, CorruptError, UnsupportedError) for anything that
-    is not exactly one valid file, and LimitError for a valid one over `limits`.
+    Raises BitstreamError for bytes that are no file of this version, LimitError for one over `limits`.
     """
-    header, reader = _read_header(data, limits)
-    sections = dict(_sections(reader))
-    for section_id, name in ((_Q_STEPS, "Q_STEPS"), (_WEIGHTS, "WEIGHTS")):
-        if section_id not in sections:
-            raise CorruptError(f"{name}: the section is missing")
-    shapes = header.arch.param_shapes()
-    codes = sections[_Q_STEPS]
-    if len(codes) != len(shapes):
-        raise CorruptError(f"Q_STEPS: {len(codes)} bytes for {len(shapes)} tensors")
-    sizes = [math.prod(shape) for shape in shapes]
-    parts = np.split(_decode_weights(sections[_WEIGHTS], sizes), np.cumsum(sizes)[:-1])
-    symbols = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
-    return QuantizedModel(header.arch, header.height, header.width, symbols, tuple(codes))
+    reader = _sealed(data, limits)
+    if data[5] & ~_F32_SAFE:
+        raise UnsupportedError(f"flags: 0x{data[5]:02x} has reserved bits, a newer decoder may know them")
+    height = _in_range("height", reader.varint("height"), 1, 2**31 - 1)
+    width = _in_range("width", reader.varint("width"), 1, 2**31 - 1)
+    pixel = reader.u8("pixel")
+    for name, code in (("sample depth", pixel >> 2 & 3), ("colour", pixel >> 4 & 7), ("bit 7", pixel >> 7)):
+        if code:
+            raise UnsupportedError(f"pixel: {name} {code} is reserved, a newer decoder may know it")
+    return Container(data[5], height, width, pixel, tuple(_sections(reader, limits)))
 
 
-def read_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
-    """The header of a file; the whole file is checked against its length and CRC, the weights are not decoded."""
-    return _read_header(data, limits)[0]
-
-
-def section_sizes(data: bytes) -> dict[str, int]:
-    """Bytes of each part of a valid file, by name; they add up to the file."""
-    header, reader = _read_header(data, DEFAULT_LIMITS)
-    body = reader.at
-    names = {_Q_STEPS: "q_steps", _WEIGHTS: "weights"}
-    payloads = {names.get(key, f"section 0x{key:02x}"): len(value) for key, value in _sections(reader)}
-    framing = header.total_length - _CRC_BYTES - body - sum(payloads.values())
-    return {"header": body + framing, **payloads, "checksum": _CRC_BYTES}
-
-
-def _read_header(data: bytes, limits: Limits) -> tuple[Header, _Reader]:
-    """Header, and a reader of the sections; checks in the order magic, version, length, CRC, fields, limits."""
+def _sealed(data: bytes, limits: DecodeLimits) -> _Reader:
+    """A reader of what lies between total_length and CRC, which are right, as magic and version are."""
     if data[:4] != MAGIC:
         _refuse_start(data)
     if len(data) < 6:
         raise TruncatedError(f"the file ends after {len(data)} bytes, within its first fields")
     if data[4] != VERSION:
-        raise UnsupportedError(f"the file has version {data[4]}, this decoder reads version {VERSION}: update inrcodec")
+        cure = "decode it with inrcodec 0.1" if data[4] < VERSION else "update inrcodec"
+        raise UnsupportedError(f"the file has version {data[4]}, this decoder reads version {VERSION}: {cure}")
     total_length, start = _total_length(data)
     if len(data) != total_length:
         kind = TruncatedError if len(data) < total_length else CorruptError
         raise kind(f"the file has {len(data)} bytes and says that it has {total_length}")
+    limits.check("max_file_bytes", total_length, f"the file has {total_length:,} bytes")
     if total_length < start + _CRC_BYTES:
         raise CorruptError(f"total_length: {total_length} bytes are too few")
-    if struct.unpack("<I", data[-_CRC_BYTES:])[0] != zlib.crc32(data[:-_CRC_BYTES]):
+    if struct.unpack("<I", data[-_CRC_BYTES:])[0] != zlib.crc32(memoryview(data)[:-_CRC_BYTES]):
         raise ChecksumError("the checksum does not match: the file is damaged")
-    if data[5]:
-        raise UnsupportedError(f"flags: 0x{data[5]:02x} is reserved, a newer decoder may know it")
-    reader = _Reader(data, start, total_length - _CRC_BYTES)
-    return _read_fields(reader, total_length, limits), reader
+    return _Reader(data, start, total_length - _CRC_BYTES)
 
 
 def _refuse_start(data: bytes) -> NoReturn:
@@ -227,31 +215,10 @@ def _refuse_start(data: bytes) -> NoReturn:
 
 def _total_length(data: bytes) -> tuple[int, int]:
     """total_length, and the offset after it; a file that ends within it is truncated, not corrupt."""
-    reader = _Reader(data, 6, len(data))
+    reader = _Reader(data, 6)
     if all(byte >= 0x80 for byte in data[6:11]) and len(data) < 11:
         raise TruncatedError("the file ends within its total length")
     return reader.varint("total_length"), reader.at
-
-
-def _read_fields(reader: _Reader, total_length: int, limits: Limits) -> Header:
-    height = _in_range("height", reader.varint("height"), 1, 2**31 - 1)
-    width = _in_range("width", reader.varint("width"), 1, 2**31 - 1)
-    channels = reader.u8("channels")
-    if channels not in (1, 3, 4):
-        raise CorruptError(f"channels: {channels} is none of 1, 3, 4")
-    family = reader.u8("family")
-    if family not in FAMILIES:
-        raise UnsupportedError(f"family: {family} is unknown, a newer decoder may know it")
-    depth = _in_range("depth", reader.u8("depth"), 1, 32)
-    dim_hidden = tuple(_in_range("dim_hidden", reader.varint("dim_hidden"), 1, 1024) for _ in range(depth))
-    arch = SirenArch(dim_hidden, channels)
-    if max(height, width) > limits.max_side:
-        raise LimitError(f"the picture is {width}x{height}, a side may have {limits.max_side} pixels (Limits.max_side)")
-    if arch.param_count() > limits.max_params:
-        raise LimitError(
-            f"the network has {arch.param_count()} weights, {limits.max_params} are allowed (Limits.max_params)"
-        )
-    return Header(VERSION, total_length, height, width, family, arch)
 
 
 def _in_range(part: str, value: int, low: int, high: int) -> int:
@@ -260,22 +227,98 @@ def _in_range(part: str, value: int, low: int, high: int) -> int:
     return value
 
 
-def _sections(reader: _Reader) -> Iterator[tuple[int, bytes]]:
+def _sections(reader: _Reader, limits: DecodeLimits) -> Iterator[tuple[int, bytes]]:
     """All sections in order; unknown ancillary ones are passed over by whoever reads the result."""
-    last = 0
+    last = count = ancillary = 0
     while reader:
-        section_id = reader.u8("section id")
+        section_id, count = reader.u8("section id"), count + 1
+        limits.check("max_sections", count, f"the file has {count} sections or more")
         if section_id <= last:
             raise CorruptError(f"section id: {section_id} after {last}")
         last = section_id
-        if section_id not in (_Q_STEPS, _WEIGHTS) and section_id < _ANCILLARY:
-            raise UnsupportedError(f"section {section_id} is critical and unknown: a newer decoder may know it")
-        yield section_id, reader.take(reader.varint("section length"), f"section {section_id}")
+        if section_id < _ANCILLARY and section_id != _SIREN:
+            raise UnsupportedError(f"section 0x{section_id:02x} is critical and unknown: a newer decoder may know it")
+        length = reader.varint("section length")
+        if section_id >= _ANCILLARY:
+            ancillary += length
+            limits.check("max_ancillary_bytes", ancillary, f"the file has {ancillary:,} bytes of ancillary sections")
+        yield section_id, reader.take(length, f"section 0x{section_id:02x}")
 
 
-def _decode_weights(payload: bytes, sizes: entropy.Sizes) -> entropy.Symbols:
-    if not payload:
-        raise CorruptError("WEIGHTS: the section is empty")
-    if payload[0] not in entropy.CODERS:
-        raise UnsupportedError(f"WEIGHTS: coder {payload[0]} is unknown, a newer decoder may know it")
-    return entropy.CODERS[payload[0]].decode(payload[1:], sizes)
+def write(model: QuantizedModel) -> bytes:
+    """The file of a model, with the entropy coder that makes it smallest. The inverse of `read`."""
+    stream = np.concatenate([symbols.reshape(-1) for symbols in model.symbols])
+    coder_id, payload = entropy.encode(stream, [symbols.size for symbols in model.symbols])
+    arch = model.arch
+    siren = b"".join(
+        [bytes([arch.depth]), *map(varint, arch.dim_hidden), bytes(model.q_step_codes), bytes([coder_id]), payload]
+    )
+    sections = [(_SIREN, siren)]
+    if model.content_hash is not None:
+        sections.append((_HASH, struct.pack("<I", model.content_hash)))
+    flags = _F32_SAFE if model.f32_safe else 0
+    return serialise(Container(flags, model.height, model.width, arch.channels - 1, tuple(sections)))
+
+
+def read(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> QuantizedModel:
+    """The model in a file. The inverse of `write`.
+
+    Raises BitstreamError (NotInrError, TruncatedError, ChecksumError, CorruptError, UnsupportedError) for anything that
+    is not exactly one valid file, and LimitError for a valid one over `limits`.
+    """
+    header, reader = _read_header(data, limits)
+    shapes = header.arch.param_shapes()
+    codes, coder_id = reader.take(len(shapes), "q_step codes"), reader.u8("coder")
+    if coder_id not in entropy.CODERS:
+        raise UnsupportedError(f"coder: {coder_id} is unknown, a newer decoder may know it")
+    sizes = [math.prod(shape) for shape in shapes]
+    parts = np.split(entropy.CODERS[coder_id].decode(reader.rest(), sizes), np.cumsum(sizes)[:-1])
+    symbols = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+    return QuantizedModel(
+        header.arch, header.height, header.width, symbols, tuple(codes), header.f32_safe, header.content_hash
+    )
+
+
+def read_header(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Header:
+    """The header of a file; the whole file is checked against its length and CRC, the weights are not decoded."""
+    return _read_header(data, limits)[0]
+
+
+def _read_header(data: bytes, limits: DecodeLimits) -> tuple[Header, _Reader]:
+    """The header, and a reader of the SIREN section from its q_step codes on."""
+    container = parse(data, limits)
+    sections = dict(container.sections)
+    if _SIREN not in sections:
+        raise CorruptError("SIREN: the section is missing")
+    reader = _Reader(sections[_SIREN])
+    depth = _in_range("depth", reader.u8("depth"), 1, 32)
+    dim_hidden = tuple(_in_range("dim_hidden", reader.varint("dim_hidden"), 1, 1024) for _ in range(depth))
+    arch = SirenArch(dim_hidden, 1 + (container.pixel & 3))
+    height, width = container.height, container.width
+    limits.check("max_side", max(height, width), f"the picture is {width}x{height}")
+    limits.check("max_weights", arch.param_count(), f"the network has {arch.param_count():,} weights")
+    f32_safe, content_hash = bool(container.flags & _F32_SAFE), _content_hash(sections)
+    return Header(VERSION, len(data), height, width, arch, f32_safe, content_hash), reader
+
+
+def _content_hash(sections: dict[int, bytes]) -> int | None:
+    if _HASH not in sections:
+        return None
+    payload = sections[_HASH]
+    if len(payload) != 4:
+        raise CorruptError(f"HASH: {len(payload)} bytes, not 4")
+    return int.from_bytes(payload, "little")
+
+
+def section_sizes(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> dict[str, int]:
+    """Bytes of each part of a valid file, by name; they add up to the file. "header" holds all framing."""
+    header, reader = _read_header(data, limits)
+    parts = {"q_steps": len(header.arch.param_shapes())}
+    parts["weights"] = len(reader.rest()) - parts["q_steps"]
+    ancillary = {
+        "hash" if key == _HASH else f"section 0x{key:02x}": len(payload)
+        for key, payload in parse(data, limits).sections
+        if key >= _ANCILLARY
+    }
+    framing = len(data) - sum(parts.values()) - sum(ancillary.values()) - _CRC_BYTES
+    return {"header": framing, **parts, **ancillary, "checksum": _CRC_BYTES}

@@ -1,4 +1,4 @@
-"""The command line: `inrcodec encode | decode | info`. Arguments and file I/O; the codec is imported when it is needed.
+"""The command line: `inrcodec encode | decode | info | verify`. Arguments and file I/O; the codec is imported late.
 
 Exit codes: 0 success, 2 wrong arguments, 3 bad input file, or a target not reached, 4 over a limit, 5 output exists or
 cannot be written, 6 the encoder failed, 70 a bug in inrcodec, 130 stopped by Ctrl-C.
@@ -21,7 +21,7 @@ from inrcodec.errors import BitstreamError, InrError, RequestError
 if TYPE_CHECKING:
     from inrcodec.decoder import Picture, Region
     from inrcodec.encoder import Encoded
-    from inrcodec.model import QuantizedModel
+    from inrcodec.limits import DecodeLimits
 
 _EXAMPLES = """\
 examples:
@@ -32,6 +32,7 @@ examples:
   inrcodec decode photo.inr -o big.png --scale 3       three times as large
   inrcodec decode photo.inr -o eye.png --region 100,50,64,64 --size 512x512
   inrcodec info photo.inr --json
+  inrcodec verify photo.inr                            is it drawn as it should be
 
 exit codes: 0 success, 2 wrong arguments, 3 bad input file, or a target not reached, 4 over a limit,
 5 output exists or cannot be written, 6 encoder failed, 70 bug, 130 stopped by Ctrl-C
@@ -87,10 +88,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"inrcodec {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="encode | decode | info")
+    commands = parser.add_subparsers(required=True, metavar="encode | decode | info | verify")
     _add_encode(commands)
     _add_decode(commands)
     _add_info(commands)
+    _add_verify(commands)
     return parser
 
 
@@ -130,6 +132,8 @@ def _add_decode(commands: Any) -> None:
     )
     command.add_argument("--region", metavar="x,y,w,h", help="draw only this part, in pixels of the original")
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu, which needs no torch")
+    command.add_argument("--exact", action="store_true", help="draw in float64: the same samples on every machine")
+    _add_limit(command)
     _add_common(command, _decode)
 
 
@@ -137,8 +141,25 @@ def _add_info(commands: Any) -> None:
     command = commands.add_parser("info", help="what a file holds", description="Say what an .inr file holds.")
     command.add_argument("input", help=".inr file, or - for standard input")
     command.add_argument("--json", action="store_true", help="as one JSON object")
+    _add_limit(command)
     command.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     command.set_defaults(run=_info)
+
+
+def _add_verify(commands: Any) -> None:
+    command = commands.add_parser(
+        "verify", help="is it drawn as it should be", description="Say whether this machine draws a file as it should."
+    )
+    command.add_argument("input", help=".inr file, or - for standard input")
+    _add_limit(command)
+    command.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    command.set_defaults(run=_verify)
+
+
+def _add_limit(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--limit", action="append", default=[], metavar="NAME=VALUE", help="accept more: what a refusal names"
+    )
 
 
 def _add_common(command: argparse.ArgumentParser, run: Any) -> None:
@@ -205,15 +226,14 @@ def _print_stages(encoded: "Encoded") -> None:
 
 def _decode(options: argparse.Namespace) -> int:
     from inrcodec import files, images
-    from inrcodec.bitstream import MAX_FILE_BYTES
     from inrcodec.decoder import open_bytes
 
     output = options.output or _beside(options.input, ".png")
     kind = _picture_format(output)
     files.check_output(output, options.input, options.force)
-    data = files.read_bounded(options.input, MAX_FILE_BYTES, BitstreamError)
+    data, limits = _read(options), _limits(options)
     try:
-        picture = open_bytes(data, options.device)
+        picture = open_bytes(data, options.device, options.exact, limits)
         region = _region(options.region, picture)
         size = _size(options, region)
         image = picture.render(size, region)
@@ -227,7 +247,7 @@ def _decode(options: argparse.Namespace) -> int:
 def _about(name: str, error: Exception) -> Exception:
     """The same error, with the name of the file that it is about; requests are not about a file."""
     if isinstance(error, InrError) and not isinstance(error, RequestError):
-        return type(error)(f"{name}: {error}")
+        return error.about(name)
     return error
 
 
@@ -276,12 +296,10 @@ def _size(options: argparse.Namespace, region: "Region") -> tuple[int, int]:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from inrcodec import files
-    from inrcodec.bitstream import MAX_FILE_BYTES
+    from inrcodec import describe
 
-    data = files.read_bounded(options.input, MAX_FILE_BYTES, BitstreamError)
     try:
-        facts = _facts(data)
+        facts = describe.facts(_read(options), _limits(options))
     except InrError as error:
         raise _about(options.input, error) from error
     if options.json:
@@ -295,6 +313,44 @@ def _info(options: argparse.Namespace) -> int:
     return 0
 
 
+def _verify(options: argparse.Namespace) -> int:
+    from inrcodec import conformance
+
+    try:
+        verdict = conformance.verify(_read(options), _limits(options))
+    except InrError as error:
+        raise _about(options.input, error) from error
+    by_default = verdict.default
+    print(
+        f"{options.input}: {verdict.text}; by default {by_default.differing} of {by_default.samples} samples differ "
+        f"from those in float64, by at most {by_default.most_apart}"
+    )
+    return BitstreamError.exit_code if verdict.text == "wrong" else 0
+
+
+def _read(options: argparse.Namespace) -> bytes:
+    """The bytes of the .inr file to read."""
+    from inrcodec import files
+
+    return files.read_bounded(options.input, _limits(options).max_file_bytes, BitstreamError)
+
+
+def _limits(options: argparse.Namespace) -> "DecodeLimits":
+    """The default limits, with what --limit NAME=VALUE changes."""
+    from dataclasses import fields, replace
+
+    from inrcodec.limits import DEFAULT_LIMITS
+
+    names = [field.name for field in fields(DEFAULT_LIMITS)]
+    limits = DEFAULT_LIMITS
+    for text in options.limit:
+        found = re.fullmatch(r"(\w+)=(\d{1,20})", text)
+        if not found or found[1] not in names:
+            raise RequestError(f"--limit {text}: NAME=VALUE expected, a whole number, NAME one of {', '.join(names)}")
+        limits = replace(limits, **{found[1]: int(found[2])})
+    return limits
+
+
 def _print_ideal(ideal: dict[str, Any]) -> None:
     """How far the weights section is from its ideal lengths, in percent of the file."""
     above, saved = ideal["order_0_percent"], ideal["laplace_percent"]
@@ -306,46 +362,6 @@ def _print_ideal(ideal: dict[str, Any]) -> None:
         f"Laplace/tensor  {ideal['laplace_bytes']:,} bytes: an arithmetic coder would "
         f"{'save' if saved >= 0 else 'lose'} {abs(saved):.1f} % of the file"
     )
-
-
-def _facts(data: bytes) -> dict[str, Any]:
-    """What `info` says of a file; the whole file is read and checked."""
-    from inrcodec import bitstream, metrics
-
-    model = bitstream.read(data)
-    count = model.arch.param_count()
-    parts = bitstream.section_sizes(data)
-    return {
-        "version": bitstream.VERSION,
-        "width": model.width,
-        "height": model.height,
-        "channels": model.arch.channels,
-        "bytes": len(data),
-        "bpp": round(metrics.bpp(len(data), model.height, model.width), 4),
-        "network": f"SIREN 2-{'-'.join(map(str, model.arch.dim_hidden))}-{model.arch.channels}",
-        "weights": count,
-        "zero_weights": count - sum(int((symbols != 0).sum()) for symbols in model.symbols),
-        "bits_per_weight": round(8 * len(data) / count, 2),
-        "parts": parts,
-        "ideal": _ideal(model, parts["weights"], len(data)),
-    }
-
-
-def _ideal(model: "QuantizedModel", weights: int, total: int) -> dict[str, Any]:
-    """Ideal bytes of the weights section (`codelength.py`), and what the real one has above them, in % of the file."""
-    import numpy as np
-
-    from inrcodec import codelength
-
-    order_0 = codelength.order_0_bits(np.concatenate([symbols.reshape(-1) for symbols in model.symbols])) / 8
-    laplace = codelength.model_bits(model.symbols) / 8
-    return {
-        "weights_bytes": weights,
-        "order_0_bytes": math.ceil(order_0),
-        "order_0_percent": round(100 * (weights - order_0) / total, 2),
-        "laplace_bytes": math.ceil(laplace),
-        "laplace_percent": round(100 * (weights - laplace) / total, 2),
-    }
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ probability of a symbol s is what Laplace's law of location m and scale b gives 
          = 1 - e^(-1 / (2 b))                                  s = m
          = (1 - e^(-1 / b)) e^(-(|s - m| - 1/2) / b) / 2       s != m, for whole m
 
-It is applied to what coder 4 of `entropy.py` stores: symbols (zigzag, a bijection, changes no length), but the
+It is applied to what coder 1 of `entropy.py` stores: symbols (zigzag, a bijection, changes no length), but the
 differences d >= 0 of hidden biases that ascend from 0. Those have one side, so their law is geometric:
 
     P(d) = (1 - e^(-1 / b)) e^(-d / b)
@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inrcodec.siren import is_hidden_bias
 
 Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
@@ -58,8 +60,7 @@ def model_bits(tensors: Sequence[Ints]) -> float:
     """Code length of all tensors, in the order weight, bias, layer by layer, each under its own law, in bits."""
     total = 0.0
     for i, tensor in enumerate(tensors):
-        hidden_bias = i % 2 == 1 and i < len(tensors) - 1
-        if hidden_bias and np.all(np.diff(tensor, prepend=0) >= 0):
+        if is_hidden_bias(i, len(tensors)) and np.all(np.diff(tensor, prepend=0) >= 0):
             total += geometric_bits(np.diff(tensor, prepend=0))
         else:
             total += laplace_bits(tensor)

@@ -250,7 +250,8 @@ class Quantizer:
         """(n,) weights rounded to nearest, in the order that costs the fewest bits."""
         symbols = [part.cpu().numpy().astype("int32") for part in rounding.split(rounding.symbols(flat))]
         ordered, picture = tuple(canonical(symbols, half_turns=False)), self.picture
-        return QuantizedModel(self.network.arch, picture.height, picture.width, ordered, rounding.codes)
+        arch, height, width = self.network.arch, picture.height, picture.width
+        return QuantizedModel(arch, height, width, ordered, rounding.codes, content_hash=0)  # for `certify` to fill in
 
     def _fine_tune(self, rounding: Rounding, monitor: Monitor) -> Tensor:
         """The baseline: all weights fake-quantized in every step, gradients straight through."""

@@ -1,6 +1,7 @@
 """From bytes to pictures: bitstream -> network -> sample -> image, at any size, of any region.
 
-NumPy evaluates the network unless a GPU is asked for; neither torch nor torchao is imported on that path.
+NumPy evaluates the network unless a GPU is asked for; neither torch nor torchao is imported on that path. In float32
+where the file says that this is safe, else, or when asked for, in float64: classes M and X of `bitstream.py`.
 
 Work goes through in blocks: bands of output rows, and within them chunks of points that stay in the processor's cache.
 So the memory is that of the output and a few megabytes, whatever the size.
@@ -10,28 +11,31 @@ so every output pixel is the mean over a k x k grid of points within it, k the l
 or finer, at most 16. At half size in both directions that is exactly the mean of the native picture's 2 x 2 pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import bitstream, pixels
-from inrcodec.errors import CorruptError, LimitError, RequestError
-from inrcodec.model import FAMILIES, SIREN, QuantizedModel
-from inrcodec.siren import Params
+from inrcodec import bitstream, pixels, siren
+from inrcodec.errors import CorruptError, RequestError, StoppedError
+from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
+from inrcodec.model import QuantizedModel
 
 _CHUNK = 4096
 """Points evaluated at once in NumPy: activations of 4096 x 64 float32 are 1 MiB."""
+_CHUNK_MACS = 2**30
+"""Multiplications between two questions whether to stop, at most: a fraction of a second on a CPU core."""
 _BAND = 262_144
 """Points whose float colours are held at once, before they are averaged and rounded."""
 _MAX_SUPERSAMPLING = 16
 """Most points along each side of an output pixel."""
-MAX_MULTIPLICATIONS = 2**44
-"""Largest work of one rendering, points times weights: about an hour on a CPU core."""
 
-Samples = NDArray[np.float32]
+Samples = NDArray[np.floating]
+"""float32, or float64 where the picture is drawn in that."""
+Precision = type[np.float32] | type[np.float64]
+Stopped = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -48,41 +52,52 @@ class Backend(Protocol):
     """Evaluates a network at coordinates."""
 
     def __call__(self, coords: NDArray[np.float32]) -> Samples:
-        """(N, 2) float32 -> (N, channels) float32."""
+        """(N, 2) float32 -> (N, channels), float32 or float64."""
         ...
 
 
-def numpy_backend(model: QuantizedModel) -> Backend:
-    """The reference evaluation, on the CPU without torch."""
-    params: Params = model.dequantize()
-    family = FAMILIES[SIREN]
+def never() -> bool:
+    """What `stopped` is where nobody wants to stop."""
+    return False
+
+
+def precision(model: QuantizedModel, exact: bool = False) -> Precision:
+    """float64 if `exact` or if the file asks for it, else float32."""
+    return np.float64 if exact or not model.f32_safe else np.float32
+
+
+def numpy_backend(model: QuantizedModel, dtype: Precision, stopped: Stopped = never) -> Backend:
+    """The reference evaluation in a precision, on the CPU without torch."""
+    params = [value.astype(dtype) for value in model.dequantize()]
 
     def evaluate(coords: NDArray[np.float32]) -> Samples:
-        values: Samples = family.forward(model.arch, params, coords, np)
+        values: Samples = siren.forward(model.arch, params, coords.astype(dtype), np)
         return values
 
-    return _in_chunks(evaluate, model.arch.channels, _CHUNK)
+    return _in_chunks(evaluate, model.arch, _CHUNK, dtype, stopped)
 
 
-def _in_chunks(evaluate: Backend, channels: int, chunk: int) -> Backend:
-    """The same backend, asked for at most `chunk` points at once."""
+def _in_chunks(evaluate: Backend, arch: siren.SirenArch, most: int, dtype: Precision, stopped: Stopped) -> Backend:
+    """The same backend, asked for at most so many points at once, and not any more once it is to stop."""
+    chunk = min(most, max(1, _CHUNK_MACS // arch.param_count()))
 
     def evaluate_all(coords: NDArray[np.float32]) -> Samples:
-        out = np.empty((len(coords), channels), np.float32)
+        out = np.empty((len(coords), arch.channels), dtype)
         for start in range(0, len(coords), chunk):
+            if stopped():
+                raise StoppedError("stopped while the picture was being drawn")
             out[start : start + chunk] = evaluate(coords[start : start + chunk])
         return out
 
     return evaluate_all
 
 
-def torch_backend(model: QuantizedModel, device: str) -> Backend:
-    """The same in torch on `device`, in full float32 (no TF32) whatever the host program has switched on."""
+def torch_backend(model: QuantizedModel, device: str, dtype: Precision, stopped: Stopped = never) -> Backend:
+    """The same in torch on `device`, without TF32 or autocast whatever the host program has switched on."""
     import torch
 
-    family = FAMILIES[SIREN]
     try:
-        params = [torch.from_numpy(value).to(device) for value in model.dequantize()]
+        params = [torch.from_numpy(value.astype(dtype)).to(device) for value in model.dequantize()]
     except (RuntimeError, AssertionError) as error:
         raise RequestError(f"device: {device} is not available: use the cpu") from error
 
@@ -91,21 +106,24 @@ def torch_backend(model: QuantizedModel, device: str) -> Backend:
         allowed, matmul.allow_tf32 = matmul.allow_tf32, False
         try:
             with torch.inference_mode(), torch.autocast(torch.device(device).type, enabled=False):
-                values = family.forward(model.arch, params, torch.from_numpy(coords).to(device), torch)
+                values = siren.forward(model.arch, params, torch.from_numpy(coords.astype(dtype)).to(device), torch)
                 return values.cpu().numpy()  # type: ignore[no-any-return]
         finally:
             matmul.allow_tf32 = allowed
 
-    return _in_chunks(evaluate, model.arch.channels, _CHUNK if device == "cpu" else _BAND)
+    return _in_chunks(evaluate, model.arch, _CHUNK if device == "cpu" else _BAND, dtype, stopped)
 
 
 class Picture:
     """An opened .inr file: a continuous picture that can be sampled anywhere."""
 
-    def __init__(self, model: QuantizedModel, evaluate: Backend) -> None:
-        """`evaluate` is the backend of `model`."""
+    def __init__(
+        self, model: QuantizedModel, evaluate: Backend, limits: DecodeLimits = DEFAULT_LIMITS, file_bytes: int = 0
+    ) -> None:
+        """`evaluate` is the backend of `model`; `file_bytes` are those of its file, 0 where it has none."""
         self.model = model
         self._evaluate = evaluate
+        self._limits, self._file_bytes = limits, file_bytes
 
     @property
     def height(self) -> int:
@@ -130,7 +148,8 @@ class Picture:
                 other keeps the same unit. Points outside the frame are extrapolated, and mean nothing.
 
         Returns:
-            (N, channels) float32, 0 (black, transparent) .. 1 (full), not clipped: the network may overshoot.
+            (N, channels) float32, or float64 where the picture is drawn in that; 0 (black, transparent) .. 1 (full),
+            not clipped: the network may overshoot.
 
         Raises:
             RequestError: coords has another shape, or is not finite.
@@ -152,19 +171,23 @@ class Picture:
                 the crop of the whole picture at s times its size, for integer s.
 
         Returns:
-            uint8 (H, W) for a grey picture, (H, W, 3) for RGB, (H, W, 4) for RGBA.
+            uint8 (H, W) for a grey picture, else (H, W, C): C = 2 grey and alpha, 3 RGB, 4 RGBA.
 
         Raises:
-            RequestError: an empty or excessive size, or a region outside the picture.
+            RequestError: an empty size, or a region outside the picture.
+            LimitError: more pixels or work than `DecodeLimits` allow.
             CorruptError: the network's values are not finite.
+            StoppedError: `stopped` asked for it.
         """
         region = region or Region(0, 0, self.height, self.width)
         self._check(region)
         height, width = size or (region.height, region.width)
         if height < 1 or width < 1:
             raise RequestError(f"size: {width}x{height} pixels make no picture")
-        if height * width > pixels.MAX_PIXELS:
-            raise RequestError(f"size: {width}x{height} is over {pixels.MAX_PIXELS} pixels: render regions of it")
+        self._limits.check("max_side", max(height, width), f"the output is to be {width}x{height}")
+        self._limits.check(
+            "max_output_pixels", height * width, f"the output is to be {width}x{height}, {height * width:,} pixels"
+        )
         out = np.empty((height, width, self.channels), np.uint8)
         for start, band in self._bands(region, height, width):
             out[start : start + len(band)] = pixels.to_uint8(band)
@@ -186,11 +209,7 @@ class Picture:
         longer = max(self.height, self.width)
         down = min(-(-region.height // height), _MAX_SUPERSAMPLING)
         across = min(-(-region.width // width), _MAX_SUPERSAMPLING)
-        work = height * down * width * across * self.model.arch.param_count()
-        if work > MAX_MULTIPLICATIONS:
-            raise LimitError(
-                f"size: {width}x{height} takes {work:.1e} multiplications of this file, over {MAX_MULTIPLICATIONS:.1e}"
-            )
+        self._check_work(height * down * width * across)
         top, left = region.top, region.left
         rows = pixels.axis_positions(self.height, longer, top, top + region.height, height * down)
         columns = pixels.axis_positions(self.width, longer, left, left + region.width, width * across)
@@ -199,6 +218,14 @@ class Picture:
             part = rows[start * down : (start + step) * down]
             values = self._grid_values(part, columns)
             yield start, values.reshape(-1, down, width, across, self.channels).mean((1, 3))
+
+    def _check_work(self, points: int) -> None:
+        work = points * self.model.arch.param_count()
+        what = f"so many pixels take {work:.1e} multiplications"
+        self._limits.check("max_macs", work, what)
+        if self._file_bytes:
+            each = -(-work // self._file_bytes)
+            self._limits.check("max_macs_per_byte", each, f"{what}, {each:.1e} for each byte of the file")
 
     def _grid_values(self, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> Samples:
         return self._finite(pixels.grid(rows, columns)).reshape(len(rows), len(columns), self.channels)
@@ -210,18 +237,33 @@ class Picture:
         return values
 
 
-def open_bytes(data: bytes, device: str = "cpu") -> Picture:
+def open_bytes(
+    data: bytes,
+    device: str = "cpu",
+    exact: bool = False,
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    stopped: Stopped = never,
+) -> Picture:
     """The picture in the bytes of an .inr file.
 
-    `device` is "cpu" (NumPy), or a torch device such as "cuda", which needs torch.
+    `device` is "cpu" (NumPy), or a torch device such as "cuda", which needs torch. `exact` draws in float64 (class X).
+    `stopped` is asked between chunks of points; when it says so the rendering ends with StoppedError.
     Raises BitstreamError or LimitError for the bytes, RequestError where there is no such device.
     """
-    model = bitstream.read(data)
-    return Picture(model, numpy_backend(model) if device == "cpu" else torch_backend(model, device))
+    model = bitstream.read(data, limits)
+    dtype = precision(model, exact)
+    if device == "cpu":
+        return Picture(model, numpy_backend(model, dtype, stopped), limits, len(data))
+    return Picture(model, torch_backend(model, device, dtype, stopped), limits, len(data))
 
 
 def decode(
-    data: bytes, size: tuple[int, int] | None = None, region: Region | None = None, device: str = "cpu"
+    data: bytes,
+    size: tuple[int, int] | None = None,
+    region: Region | None = None,
+    device: str = "cpu",
+    exact: bool = False,
+    limits: DecodeLimits = DEFAULT_LIMITS,
 ) -> NDArray[np.uint8]:
     """The pixels of an .inr file: `open_bytes` and `Picture.render` in one call, with their arguments and errors."""
-    return open_bytes(data, device).render(size, region)
+    return open_bytes(data, device, exact, limits).render(size, region)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrcodec import bitstream, decoder, estimate, images, ladder, metrics, pilot, pixels, siren, targets
+from inrcodec import bitstream, conformance, decoder, estimate, images, ladder, metrics, pilot, pixels, siren, targets
 from inrcodec.compress import PruneConfig, QuantizeConfig, Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
@@ -77,7 +77,8 @@ def encode_with_report(
         monitor.announce(announcement(network, picture, searches, config))
     rounded, stages, met = _search(network, picture, searches, goal, codes, monitor)
     network.load(rounded.values)
-    return Encoded(rounded.data, height, width, verify(rounded.data, codes, network), tuple(stages), met)
+    data = bitstream.write(conformance.certify(rounded.model))
+    return Encoded(data, height, width, verify(data, codes, network), tuple(stages), met)
 
 
 _SIZE_AIM = 0.993
@@ -252,7 +253,9 @@ def verify(data: bytes, original: NDArray[np.uint8], network: Network) -> float:
         if not all(np.array_equal(a, b.detach().cpu()) for a, b in zip(stored, network.values, strict=True)):
             raise VerifyError("the file just written holds other weights than the fitted network")
         decoded = decoder.decode(data)
-        drawn = decoder.Picture(model, decoder.torch_backend(model, str(network.device))).render()
+        drawn = decoder.Picture(
+            model, decoder.torch_backend(model, str(network.device), decoder.precision(model))
+        ).render()
     except (BitstreamError, LimitError) as error:
         raise VerifyError(f"the file just written does not decode: {error}") from error
     apart = np.mean(np.maximum(decoded, drawn) - np.minimum(decoded, drawn) > 1)

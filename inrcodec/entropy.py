@@ -1,28 +1,26 @@
 """Entropy coders: the symbols of all tensors <-> bytes. Pure functions of the symbols; nothing here sees a float.
 
-The tensors come as one stream of int32 symbols with their sizes, in the order weight, bias, layer by layer. Every coder
-but the first compresses with one magicless zstd frame (RFC 8878, without the 4-byte magic, content size, checksum and
-dictionary id: the container knows the length and has a CRC). zigzag(s), 2 s for s >= 0 and -2 s - 1 for s < 0, makes
-signs small; LEB128 writes 7 bits a byte, low first, bit 7 = more follows.
+The tensors come as one stream of int32 symbols with their sizes, in the order weight, bias, layer by layer. zigzag(s),
+2 s for s >= 0 and -2 s - 1 for s < 0, makes signs small; LEB128 writes 7 bits a byte, low first, bit 7 = more follows,
+no more bytes than it takes.
 
     id  bytes
-     0  raw: the bytes that 1 compresses
-     1  varint: a frame of, for each symbol, zigzag(s) as LEB128
-     2  escape: a frame of, for each symbol one byte, s + 128 for -127 <= s <= 127, else 0; then, for each 0 in that
-        order, zigzag(s) as LEB128
-     3  sparse: a frame of a bitmap, bit i % 8 of byte i // 8 set where symbol i is not 0, unused bits 0; then the
-        non-zero symbols in layout 2
-     4  aligned: for each tensor t its shift k_t, 4 bits, low half of a byte first, an unused half 0; then, for each
-        value of each tensor, its k_t low bits, high bit first, packed from a byte's high bit on, unused bits 0; then a
-        frame of the remaining high bits, value >> k_t, as LEB128. The value of a symbol is zigzag(s); but those of all
-        biases except the last layer's must ascend from 0, and there it is the difference from the symbol before
+     0  raw: for each symbol, zigzag(s) as LEB128
+     1  aligned: for each tensor t its shift k_t, 4 bits, low half of a byte first, an unused half 0; then, for each
+        value of each tensor, its k_t low bits, high bit first, packed from a byte's high bit on, unused bits 0; then
+        one frame of the remaining high bits, value >> k_t, as LEB128. The value of a symbol is zigzag(s); but those of
+        all biases except the last layer's must ascend from 0, and there it is the difference from the symbol before
 
-In 4 the low bits, which are all but random, pass by zstd, whose one table per frame then serves tensors of like spread;
-and sorted biases do not pay for an order that is free (`siren.canonical`). It takes 7 to 8 % less than 1 to 3 on most
-networks (docs/experiments.md); those stay for very small and for pruned ones.
+The frame is a magicless zstd frame (RFC 8878 without the 4-byte magic; this writer leaves out content size, checksum
+and dictionary id too: the container knows the length and has a CRC). Its window is at most 8 MiB.
 
-A decoder knows the sizes beforehand and must find exactly so many symbols in exactly the bytes given; it never makes
-more than 6 bytes a symbol.
+In 1 the low bits, which are all but random, pass by zstd, whose one table per frame then serves tensors of like spread;
+and sorted biases do not pay for an order that is free (`siren.canonical`). It was the smallest on every network tried,
+from 8x8 pixels to pruned ones, beside byte codes with escapes and masks with non-zeros (docs/experiments.md). 0 needs
+no zstd, and takes biases in any order.
+
+Symbols lie in -32767 .. 32767. A decoder knows the sizes beforehand and must find exactly so many symbols in exactly
+the bytes given; it never unpacks more than 3 bytes a symbol.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,6 +32,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from inrcodec.errors import CorruptError
+from inrcodec.siren import is_hidden_bias
 
 Symbols = NDArray[np.int32]
 Sizes = Sequence[int]
@@ -42,7 +41,10 @@ Sizes = Sequence[int]
 MAX_SYMBOL = 2**15 - 1
 """Symbols lie in -MAX_SYMBOL .. MAX_SYMBOL."""
 
-_MAX_BYTES_PER_SYMBOL = 6
+_MAX_VALUE = 2 * MAX_SYMBOL + 1
+"""No symbol's zigzag is larger."""
+
+_MAX_BYTES_PER_SYMBOL = 3
 _WINDOW_LOG_MAX = 23
 _LITERALS = {"compression_level": 1, "min_match": 7}
 """zstd settings that find next to no matches: within 0.03 % of the smallest on weights, and 70 times as fast as all."""
@@ -81,11 +83,14 @@ def write_varints(values: Symbols) -> bytes:
 def read_varints(data: bytes, count: int) -> Symbols:
     """The inverse of `write_varints`: exactly `count` canonical values of at most 3 bytes, and no byte more."""
     raw = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(raw < 0x80)
-    if len(ends) != count or (count and ends[-1] + 1 != len(raw)) or (not count and len(raw)):
+    last = raw < 0x80
+    if np.count_nonzero(last) != count or not last[-1:].all():
         raise CorruptError(f"weights: the stream does not hold {count} varints")
-    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
-    lengths = ends - starts + 1
+    if len(raw) == count:
+        return raw.astype(np.int32)
+    ends = np.flatnonzero(last).astype(np.int32)
+    lengths = np.diff(ends, prepend=np.int32(-1))
+    starts = ends + 1 - lengths
     if np.any(lengths > 3) or np.any((lengths > 1) & (raw[ends] == 0)):
         raise CorruptError("weights: a varint is overlong")
     values = np.zeros(count, np.int32)
@@ -95,46 +100,17 @@ def read_varints(data: bytes, count: int) -> Symbols:
     return values
 
 
-def _varint_layout(symbols: Symbols) -> bytes:
+def _encode_raw(symbols: Symbols, sizes: Sizes) -> bytes:
     return write_varints(_zigzag(symbols))
 
 
-def _from_varint_layout(data: bytes, count: int) -> Symbols:
-    return _unzigzag(read_varints(data, count))
+def _decode_raw(data: bytes, sizes: Sizes) -> Symbols:
+    return _checked(_unzigzag(read_varints(data, sum(sizes))))
 
 
-def _escape_layout(symbols: Symbols) -> bytes:
-    small = np.abs(symbols) <= 127
-    codes = np.where(small, symbols + 128, 0).astype(np.uint8)
-    return codes.tobytes() + write_varints(_zigzag(symbols[~small]))
-
-
-def _from_escape_layout(data: bytes, count: int) -> Symbols:
-    if len(data) < count:
-        raise CorruptError(f"weights: {len(data)} bytes cannot hold {count} symbols")
-    symbols = np.frombuffer(data, np.uint8, count).astype(np.int32) - 128
-    escaped = symbols == -128
-    symbols[escaped] = _unzigzag(read_varints(data[count:], int(escaped.sum())))
-    if np.any(np.abs(symbols[escaped]) <= 127):
-        raise CorruptError("weights: a small symbol is escaped")
-    return symbols
-
-
-def _sparse_layout(symbols: Symbols) -> bytes:
-    kept = symbols != 0
-    return np.packbits(kept, bitorder="little").tobytes() + _escape_layout(symbols[kept])
-
-
-def _from_sparse_layout(data: bytes, count: int) -> Symbols:
-    mask_bytes = -(-count // 8)
-    if len(data) < mask_bytes:
-        raise CorruptError(f"weights: {len(data)} bytes cannot hold a mask of {count} symbols")
-    bits = np.unpackbits(np.frombuffer(data, np.uint8, mask_bytes), bitorder="little")
-    kept = bits[:count].astype(bool)
-    symbols = np.zeros(count, np.int32)
-    symbols[kept] = _from_escape_layout(data[mask_bytes:], int(kept.sum()))
-    if np.any(bits[count:]) or np.any(symbols[kept] == 0):
-        raise CorruptError("weights: the mask is not canonical")
+def _checked(symbols: Symbols) -> Symbols:
+    if np.any(np.abs(symbols) > MAX_SYMBOL):
+        raise CorruptError(f"weights: a symbol is beyond {MAX_SYMBOL}")
     return symbols
 
 
@@ -188,25 +164,22 @@ _FINALISTS = 3
 
 
 def _values(symbols: Symbols, sizes: Sizes) -> list[Symbols] | None:
-    """What layout 4 stores of each tensor; None where a bias does not ascend from 0."""
+    """What coder 1 stores of each tensor; None where a bias does not ascend from 0."""
     parts = np.split(symbols, np.cumsum(sizes)[:-1])
-    values = [_zigzag(part) for part in parts]
-    for i in range(1, len(parts) - 1, 2):
-        values[i] = np.diff(parts[i], prepend=np.int32(0))
-        if np.any(values[i] < 0):
-            return None
-    return values
+    values = [
+        np.diff(part, prepend=np.int32(0)) if is_hidden_bias(i, len(sizes)) else _zigzag(part)
+        for i, part in enumerate(parts)
+    ]
+    return None if any(np.any(part < 0) for part in values) else values
 
 
-def _from_values(values: list[NDArray[np.int64]]) -> Symbols:
+def _from_values(values: Sequence[Symbols]) -> Symbols:
     """The inverse of `_values`."""
-    last = len(values) - 1
-    ascending = [i % 2 == 1 and i < last for i in range(len(values))]
-    parts = [np.cumsum(part) if up else _unzigzag(part) for part, up in zip(values, ascending, strict=True)]
-    symbols = np.concatenate(parts)
-    if np.any(np.abs(symbols) > MAX_SYMBOL):
-        raise CorruptError(f"weights: a symbol is beyond {MAX_SYMBOL}")
-    return symbols.astype(np.int32)
+    parts = [
+        np.cumsum(part, dtype=np.int32) if is_hidden_bias(i, len(values)) else _unzigzag(part)
+        for i, part in enumerate(values)
+    ]
+    return _checked(np.concatenate(parts))
 
 
 def _encode_aligned(symbols: Symbols, sizes: Sizes) -> bytes | None:
@@ -220,18 +193,18 @@ def _encode_aligned(symbols: Symbols, sizes: Sizes) -> bytes | None:
 
 
 def _high(values: Sequence[Symbols], shifts: Sequence[int]) -> bytes:
-    """What layout 4 gives to zstd."""
+    """What coder 1 gives to zstd."""
     return write_varints(np.concatenate([part >> shift for part, shift in zip(values, shifts, strict=True)]))
 
 
 def _estimate(values: Sequence[Symbols], shifts: Sequence[int]) -> int:
-    """Bytes of layout 4 without its shifts, from one fast frame."""
+    """Bytes of coder 1 without its shifts, from one fast frame."""
     low_bits = sum(shift * part.size for part, shift in zip(values, shifts, strict=True))
     return -(-low_bits // 8) + len(_frame(_high(values, shifts), _LITERALS))
 
 
 def _aligned(values: Sequence[Symbols], shifts: Sequence[int]) -> bytes:
-    """Layout 4 at given shifts."""
+    """Coder 1 at given shifts."""
     halves = np.zeros(len(shifts) + len(shifts) % 2, np.uint8)
     halves[: len(shifts)] = shifts
     places = [np.arange(shift - 1, -1, -1) for shift in shifts]
@@ -241,37 +214,44 @@ def _aligned(values: Sequence[Symbols], shifts: Sequence[int]) -> bytes:
 
 
 def _decode_aligned(data: bytes, sizes: Sizes) -> Symbols:
-    count = -(-len(sizes) // 2)
-    raw = np.frombuffer(data, np.uint8)
-    if len(raw) < count:
-        raise CorruptError("weights: the shifts are cut short")
-    shifts = np.stack([raw[:count] & 15, raw[:count] >> 4], 1).reshape(-1)
-    used = shifts[: len(sizes)].astype(int)
-    bit_count = int(np.dot(used, sizes))
-    end = count + -(-bit_count // 8)
-    if len(raw) < end:
-        raise CorruptError("weights: the low bits are cut short")
-    bits = np.unpackbits(raw[count:end])
-    if np.any(shifts[len(sizes) :]) or np.any(bits[bit_count:]):
-        raise CorruptError("weights: unused bits are set")
+    shifts, low, frame = _split_aligned(data, sizes)
     total = sum(sizes)
-    high = read_varints(decompress(data[end:], _MAX_BYTES_PER_SYMBOL * total), total).astype(np.int64)
-    ends, bit_ends = np.cumsum(sizes), np.cumsum(used * sizes)
+    high = read_varints(decompress(frame, _MAX_BYTES_PER_SYMBOL * total), total)
+    ends, bit_ends = np.cumsum(sizes), np.cumsum(np.multiply(shifts, sizes))
     return _from_values(
         [
-            (high[stop - size : stop] << shift)
-            + _numbers(bits[bit_stop - size * shift : bit_stop].reshape(size, shift))
-            for stop, bit_stop, size, shift in zip(ends, bit_ends, sizes, used, strict=True)
+            _joined(high[stop - size : stop], low[bit_stop - size * shift : bit_stop].reshape(size, shift))
+            for stop, bit_stop, size, shift in zip(ends, bit_ends, sizes, shifts, strict=True)
         ]
     )
 
 
-def _numbers(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(n, width) bits, high first, as n numbers; a column at a time, as eight bytes a bit would be too many."""
-    numbers = np.zeros(len(bits), np.int64)
-    for column in bits.T:
-        numbers = numbers << 1 | column
-    return numbers
+def _split_aligned(data: bytes, sizes: Sizes) -> tuple[list[int], NDArray[np.uint8], bytes]:
+    """Shifts, low bits one a byte, and the frame."""
+    count = -(-len(sizes) // 2)
+    raw = np.frombuffer(data, np.uint8)
+    if len(raw) < count:
+        raise CorruptError("weights: the shifts are cut short")
+    halves = np.stack([raw[:count] & 15, raw[:count] >> 4], 1).reshape(-1)
+    shifts = halves[: len(sizes)].tolist()
+    bit_count = sum(shift * size for shift, size in zip(shifts, sizes, strict=True))
+    end = count + -(-bit_count // 8)
+    if len(raw) < end:
+        raise CorruptError("weights: the low bits are cut short")
+    low = np.unpackbits(raw[count:end])
+    if np.any(halves[len(sizes) :]) or np.any(low[bit_count:]):
+        raise CorruptError("weights: unused bits are set")
+    return shifts, low, data[end:]
+
+
+def _joined(high: Symbols, low: NDArray[np.uint8]) -> Symbols:
+    """high (n,) followed by low (n, width) bits, high first; a column at a time, as four bytes a bit would be many."""
+    if np.any(high > _MAX_VALUE >> low.shape[1]):
+        raise CorruptError(f"weights: a value is beyond {_MAX_VALUE}")
+    values = high
+    for column in low.T:
+        values = values << 1 | column
+    return values
 
 
 @dataclass(frozen=True)
@@ -286,32 +266,9 @@ class Coder:
     decode: Callable[[bytes, Sizes], Symbols]
 
 
-def _checked(symbols: Symbols) -> Symbols:
-    if np.any(np.abs(symbols) > MAX_SYMBOL):
-        raise CorruptError(f"weights: a symbol is beyond {MAX_SYMBOL}")
-    return symbols
-
-
-def _framed(name: str, layout: Callable[[Symbols], bytes], from_layout: Callable[[bytes, int], Symbols]) -> Coder:
-    """A layout of the whole stream, and zstd behind."""
-
-    def decode(data: bytes, sizes: Sizes) -> Symbols:
-        count = sum(sizes)
-        return _checked(from_layout(decompress(data, _MAX_BYTES_PER_SYMBOL * count), count))
-
-    return Coder(name, lambda symbols, sizes: compress(layout(symbols)), decode)
-
-
 CODERS: dict[int, Coder] = {
-    0: Coder(
-        "raw",
-        lambda symbols, sizes: _varint_layout(symbols),
-        lambda data, sizes: _checked(_from_varint_layout(data, sum(sizes))),
-    ),
-    1: _framed("zstd varint", _varint_layout, _from_varint_layout),
-    2: _framed("zstd escape", _escape_layout, _from_escape_layout),
-    3: _framed("zstd sparse", _sparse_layout, _from_sparse_layout),
-    4: Coder("zstd aligned", _encode_aligned, _decode_aligned),
+    0: Coder("raw", _encode_raw, _decode_raw),
+    1: Coder("zstd aligned", _encode_aligned, _decode_aligned),
 }
 """Coder id in the bitstream -> coder. The encoder takes the smallest."""
 

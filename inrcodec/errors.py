@@ -14,16 +14,26 @@
       OutputError                  5    the output exists, or cannot be written
       EncodeError                  6    the encoder failed
         VerifyError                     the written bytes do not decode to the fitted picture
+      StoppedError               130    the caller asked for an end
 
 Exit 0 is success; 3 is also, without an exception, that of a file that was written but misses its target; 2 is also
 argparse's code for a wrong command line, 130 an interrupt, 70 a bug of ours.
 """
+
+import copy
+from typing import Self
 
 
 class InrError(Exception):
     """Base of all errors raised on purpose; `exit_code` is what the command line returns."""
 
     exit_code = 70
+
+    def about(self, name: str) -> Self:
+        """The same error, its text led by the name of the file that it is about."""
+        named = copy.copy(self)
+        named.args = (f"{name}: {self}",)
+        return named
 
 
 class BitstreamError(InrError, ValueError):
@@ -56,6 +66,11 @@ class LimitError(InrError, ValueError):
     """A legal file or picture that is larger than a stated limit."""
 
     exit_code = 4
+
+    def __init__(self, message: str, name: str = "", value: int = 0, limit: int = 0) -> None:
+        super().__init__(message)
+        self.name, self.value, self.limit = name, value, limit
+        """For a decoder's limit: the field of `DecodeLimits`, what the file has, and what was allowed."""
 
 
 class TargetError(InrError):
@@ -90,3 +105,9 @@ class EncodeError(InrError):
 
 class VerifyError(EncodeError):
     """What the bytes decode to differs from what the encoder fitted."""
+
+
+class StoppedError(InrError):
+    """The work ended early because its caller asked for it."""
+
+    exit_code = 130

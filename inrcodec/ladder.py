@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inrcodec import bitstream, decoder, siren
+from inrcodec import bitstream, siren
+from inrcodec.limits import DEFAULT_LIMITS
 from inrcodec.model import QuantizedModel
 
 
@@ -99,14 +100,14 @@ def choose_arch(
 
 def most_weights(pixel_count: int) -> int:
     """Of a network that the decoder reads, and draws at the native size."""
-    return min(bitstream.DEFAULT_LIMITS.max_params, decoder.MAX_MULTIPLICATIONS // pixel_count)
+    return min(DEFAULT_LIMITS.max_weights, DEFAULT_LIMITS.max_macs // pixel_count)
 
 
 def smallest_bytes(height: int, width: int, channels: int) -> int:
     """Bytes of the smallest file of any picture of a size: the smallest network, all its weights zero."""
     arch = choose_arch(1, 1, channels, 1)
     symbols = tuple(np.zeros(shape, np.int32) for shape in arch.param_shapes())
-    return len(bitstream.write(QuantizedModel(arch, height, width, symbols, (0,) * len(symbols))))
+    return len(bitstream.write(QuantizedModel(arch, height, width, symbols, (0,) * len(symbols), content_hash=0)))
 
 
 def largest_bytes(height: int, width: int) -> int:

@@ -1,16 +1,11 @@
-"""The record that both sides share: a quantized network, and the families that such a network can belong to."""
+"""The record that both sides share: a quantized network."""
 
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec import siren
-
-SIREN = 0
-FAMILIES: dict[int, ModuleType] = {SIREN: siren}
-"""Family id in the bitstream -> the module with its architecture record and its `forward`."""
 
 Q_STEP_CODES = 256
 
@@ -42,6 +37,10 @@ class QuantizedModel:
     """One int32 array per tensor, in the order and shapes of `arch.param_shapes()`."""
     q_step_codes: tuple[int, ...]
     """One code per tensor, see `q_step`."""
+    f32_safe: bool = False
+    """Whether a float32 decoder draws it as a float64 one does, as the encoder found (`conformance.py`)."""
+    content_hash: int | None = None
+    """CRC-32 of the samples that a float64 decoder draws at the native size; None where none is stored."""
 
     def dequantize(self) -> siren.Params:
         """The network's float32 tensors; exact, so the same on every machine."""

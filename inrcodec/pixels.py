@@ -52,7 +52,10 @@ def to_unit(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
     return codes.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def to_uint8(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Values around [-1, 1], any shape, finite, as the nearest codes 0 .. 255. The inverse of `to_unit`."""
+def to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Values around [-1, 1], any shape, finite, as the nearest codes 0 .. 255, in their own precision.
+
+    The inverse of `to_unit`.
+    """
     codes = (values + np.float32(1)) * np.float32(127.5) + np.float32(0.5)
     return np.clip(codes, 0, 255, out=codes).astype(np.uint8)

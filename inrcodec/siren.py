@@ -105,6 +105,11 @@ def forward(arch: SirenArch, params: Sequence[Array], coords: Array, xp: Any) ->
     return values @ params[-2].T + params[-1]
 
 
+def is_hidden_bias(tensor: int, count: int) -> bool:
+    """Whether tensor number `tensor` of `count` in canonical order is the bias of a sine layer, see `canonical`."""
+    return tensor % 2 == 1 and tensor < count - 1
+
+
 def canonical(params: Sequence[NDArray[Any]], half_turns: bool = True) -> list[NDArray[Any]]:
     """The same function, written in the one way that costs the fewest bits; tensors W_1, b_1, .. of numbers or symbols.
 

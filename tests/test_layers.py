@@ -10,12 +10,12 @@ from tests.helpers import python
 PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
 
 RANKS = {
-    "errors": 0, "progress": 0, "metrics": 0,
-    "codelength": 1, "config": 1, "entropy": 1, "pixels": 1, "files": 1, "siren": 1, "optim": 1, "terminal": 1,
-    "images": 2, "model": 2, "kernels": 2,
+    "errors": 0, "progress": 0, "metrics": 0, "siren": 0,
+    "codelength": 1, "config": 1, "entropy": 1, "pixels": 1, "files": 1, "optim": 1, "terminal": 1,
+    "images": 2, "limits": 2, "model": 2, "kernels": 2,
     "bitstream": 3, "network": 3,
-    "decoder": 4, "fit": 4,
-    "curvature": 5, "ladder": 5, "pilot": 5,
+    "decoder": 4, "describe": 4, "fit": 4,
+    "conformance": 5, "curvature": 5, "ladder": 5, "pilot": 5,
     "compress": 6, "estimate": 6,
     "targets": 7,
     "encoder": 8,

@@ -1,0 +1,101 @@
+"""Does this machine draw a file as the specification says? The two classes of `bitstream.py`, measured.
+
+Class X evaluates in float64, and what it draws is what HASH is taken of. Class M evaluates in float32: how far the two
+are apart depends on the weights, so the encoder measures it of every file and sets F32_SAFE where class M holds.
+"""
+
+import zlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrcodec import bitstream, pixels
+from inrcodec.decoder import Picture, numpy_backend, precision
+from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
+from inrcodec.model import QuantizedModel
+
+MOST_DIFFERING = 1e-4
+"""Class M: largest fraction of samples that are not those of class X; and none is more than one code away."""
+_MOST_POINTS = 2**20
+"""Of a grid larger than this the encoder compares evenly spread points only."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How one evaluation of a picture compares with another, in codes of 8 bits."""
+
+    samples: int
+    differing: int
+    most_apart: int
+
+    @property
+    def within_class_m(self) -> bool:
+        """Whether one may stand for the other in float32."""
+        return self.most_apart <= 1 and self.differing <= MOST_DIFFERING * self.samples
+
+
+def compare(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Agreement:
+    """Two pictures of one shape, sample by sample."""
+    apart = np.maximum(one, other) - np.minimum(one, other)
+    return Agreement(apart.size, int(np.count_nonzero(apart)), int(apart.max(initial=0)))
+
+
+def content_hash(drawn: NDArray[np.uint8]) -> int:
+    """The HASH of a native picture that class X has drawn, (H, W) or (H, W, C) uint8."""
+    return zlib.crc32(np.ascontiguousarray(drawn).data)
+
+
+def is_f32_safe(model: QuantizedModel) -> bool:
+    """Whether class M holds of float32 at the native size, and at twice that."""
+    return all(_agreement(model, scale).within_class_m for scale in (1, 2))
+
+
+def _agreement(model: QuantizedModel, scale: int) -> Agreement:
+    """float32 against float64 at a multiple of the native size."""
+    height, width, longer = model.height, model.width, max(model.height, model.width)
+    rows = pixels.axis_positions(height, longer, 0, height, scale * height)
+    columns = pixels.axis_positions(width, longer, 0, width, scale * width)
+    step = -(-len(rows) * len(columns) // _MOST_POINTS)
+    index = np.arange(0, len(rows) * len(columns), step)
+    coords = np.stack([rows[index // len(columns)], columns[index % len(columns)]], 1)
+    single, double = (pixels.to_uint8(numpy_backend(model, dtype)(coords)) for dtype in (np.float32, np.float64))
+    return compare(single, double)
+
+
+def certify(model: QuantizedModel) -> QuantizedModel:
+    """The model with what the encoder has to find out of it: F32_SAFE and HASH."""
+    drawn = Picture(model, numpy_backend(model, np.float64)).render()
+    return replace(model, f32_safe=is_f32_safe(model), content_hash=content_hash(drawn))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `verify` finds of a file on this machine."""
+
+    hashed: bool
+    """Whether the file has a HASH to compare with."""
+    exact: bool
+    """Whether float64 draws the samples that HASH is of."""
+    default: Agreement
+    """What this decoder draws by default, against float64."""
+
+    @property
+    def text(self) -> str:
+        """In a few words: exact, within class M, or wrong."""
+        if not self.hashed:
+            return "without a hash to compare with"
+        if not (self.exact and self.default.within_class_m):
+            return "wrong"
+        return "within class M" if self.default.differing else "exact"
+
+
+def verify(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Verdict:
+    """Draw a file in both classes, and compare with each other and with its HASH. Errors as of `decoder.decode`."""
+    model = bitstream.read(data, limits)
+    exact, default = (
+        Picture(model, numpy_backend(model, dtype), limits, len(data)).render()
+        for dtype in (np.float64, precision(model))
+    )
+    same = model.content_hash == content_hash(exact)
+    return Verdict(model.content_hash is not None, same, compare(default, exact))

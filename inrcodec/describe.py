@@ -1,0 +1,46 @@
+"""What `info` says of a file: its facts, bytes part by part, and how far its coder is from ideal code lengths."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from inrcodec import bitstream, codelength, metrics
+from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
+from inrcodec.model import QuantizedModel
+
+
+def facts(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> dict[str, Any]:
+    """Facts of a valid file by name, ready for JSON; it is read and checked whole. Errors as of `bitstream.read`."""
+    model = bitstream.read(data, limits)
+    count = model.arch.param_count()
+    parts = bitstream.section_sizes(data, limits)
+    return {
+        "version": bitstream.VERSION,
+        "width": model.width,
+        "height": model.height,
+        "channels": model.arch.channels,
+        "bytes": len(data),
+        "bpp": round(metrics.bpp(len(data), model.height, model.width), 4),
+        "network": f"SIREN 2-{'-'.join(map(str, model.arch.dim_hidden))}-{model.arch.channels}",
+        "weights": count,
+        "zero_weights": count - sum(int((symbols != 0).sum()) for symbols in model.symbols),
+        "bits_per_weight": round(8 * len(data) / count, 2),
+        "float32_safe": model.f32_safe,
+        "content_hash": None if model.content_hash is None else f"{model.content_hash:08x}",
+        "parts": parts,
+        "ideal": _ideal(model, parts["weights"], len(data)),
+    }
+
+
+def _ideal(model: QuantizedModel, weights: int, total: int) -> dict[str, Any]:
+    """Ideal bytes of the weights (`codelength.py`), and what the real ones have above them, in % of the file."""
+    order_0 = codelength.order_0_bits(np.concatenate([symbols.reshape(-1) for symbols in model.symbols])) / 8
+    laplace = codelength.model_bits(model.symbols) / 8
+    return {
+        "weights_bytes": weights,
+        "order_0_bytes": math.ceil(order_0),
+        "order_0_percent": round(100 * (weights - order_0) / total, 2),
+        "laplace_bytes": math.ceil(laplace),
+        "laplace_percent": round(100 * (weights - laplace) / total, 2),
+    }
