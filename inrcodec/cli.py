@@ -298,8 +298,9 @@ def _size(options: argparse.Namespace, region: "Region") -> tuple[int, int]:
 def _info(options: argparse.Namespace) -> int:
     from inrcodec import describe
 
+    data = _read(options)
     try:
-        facts = describe.facts(_read(options), _limits(options))
+        facts = describe.facts(data, _limits(options))
     except InrError as error:
         raise _about(options.input, error) from error
     if options.json:
@@ -316,8 +317,9 @@ def _info(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from inrcodec import conformance
 
+    data = _read(options)
     try:
-        verdict = conformance.verify(_read(options), _limits(options))
+        verdict = conformance.verify(data, _limits(options))
     except InrError as error:
         raise _about(options.input, error) from error
     by_default = verdict.default

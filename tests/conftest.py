@@ -5,7 +5,7 @@ from hypothesis import settings
 
 from inrcodec import bitstream, images
 from inrcodec.model import QuantizedModel
-from tests.helpers import header, png_claiming, q_steps, seal, small_model, weights
+from tests.helpers import header, png_claiming, seal, siren, small_model
 from tests.pictures import waves
 
 settings.register_profile("suite", deadline=None, derandomize=True)
@@ -37,11 +37,11 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes) -> Pat
         "good.inr": data,
         "cut.inr": data[:-1],
         "flipped.inr": data[:30] + bytes([data[30] ^ 1]) + data[31:],
-        "newer.inr": data[:4] + b"\x01" + data[5:],
-        "flat.inr": seal(header(height=0) + q_steps() + weights()),
-        "absurd.inr": seal(header(height=2**31 - 1, width=2**31 - 1) + q_steps() + weights()),
-        "wide.inr": seal(header(height=2**17, width=2**17) + q_steps() + weights()),
-        "deep.inr": seal(header(depth=32, dims=(1024,) * 32) + q_steps() + weights()),
+        "newer.inr": data[:4] + b"\x02" + data[5:],
+        "flat.inr": seal(header(height=0) + siren()),
+        "absurd.inr": seal(header(height=2**31 - 1, width=2**31 - 1) + siren()),
+        "wide.inr": seal(header(height=2**17, width=2**17) + siren()),
+        "deep.inr": seal(header() + siren(32, (1024,) * 32, bytes(66))),
         "empty.inr": b"",
         "taken.inr": b"mine",
         "taken.png": b"mine",

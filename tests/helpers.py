@@ -14,7 +14,7 @@ from inrcodec.entropy import CODERS, MAX_SYMBOL
 from inrcodec.model import QuantizedModel
 from inrcodec.siren import SirenArch, canonical
 
-RAW, ALIGNED = 0, 4
+RAW, ALIGNED = 0, 1
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", "OMP_NUM_THREADS": "1"}
 """Of subprocesses: the package on the path, standard output buffered as a user's is, and one thread."""
@@ -34,7 +34,7 @@ def small_model() -> QuantizedModel:
 
 
 def small_model_for(coder: int) -> QuantizedModel:
-    """The small model, for coder 4 with its neurons in the order that it asks for: the same function."""
+    """The small model, for coder 1 with its neurons in the order that it asks for: the same function."""
     model = small_model()
     if coder != ALIGNED:
         return model
@@ -60,7 +60,7 @@ def reseal(data: bytes) -> bytes:
     return data[:-4] + struct.pack("<I", zlib.crc32(data[:-4]))
 
 
-def seal(body: bytes, version: int = 0, flags: int = 0) -> bytes:
+def seal(body: bytes, version: int = 1, flags: int = 0) -> bytes:
     """The file around a header and sections: magic, version, flags, its length before, and the checksum after."""
     start = b"\x89INR" + bytes([version, flags])
     rest = len(start) + len(body) + 4
@@ -68,29 +68,27 @@ def seal(body: bytes, version: int = 0, flags: int = 0) -> bytes:
     return reseal(start + varint(length) + body + bytes(4))
 
 
-def header(
-    height: int = 5, width: int = 7, channels: int = 3, family: int = 0, depth: int = 2, dims: tuple[int, ...] = (6, 5)
-) -> bytes:
-    """The header of the small model, or one that differs."""
-    sizes = b"".join(map(varint, dims))
-    return varint(height) + varint(width) + bytes([channels, family, depth]) + sizes
+def header(height: int = 5, width: int = 7, pixel: int = 2) -> bytes:
+    """The picture fields of the small model, or some that differ."""
+    return varint(height) + varint(width) + bytes([pixel])
 
 
 def section(section_id: int, payload: bytes) -> bytes:
     return bytes([section_id]) + varint(len(payload)) + payload
 
 
-def q_steps() -> bytes:
-    """The Q_STEPS section of the small model."""
-    return section(1, bytes(small_model().q_step_codes))
+def siren(depth: int = 2, dims: tuple[int, ...] = (6, 5), codes: bytes | None = None, weights: bytes = b"") -> bytes:
+    """The SIREN section of the small model, or one that differs; `weights` are coder and symbols."""
+    codes = bytes(small_model().q_step_codes) if codes is None else codes
+    return section(1, bytes([depth]) + b"".join(map(varint, dims)) + codes + (weights or weights_by(RAW)))
 
 
-def weights(coder: int = RAW) -> bytes:
-    """The WEIGHTS section of the small model, by one coder."""
+def weights_by(coder: int) -> bytes:
+    """The small model's symbols by one coder, after the coder's number."""
     model = small_model_for(coder)
     payload = CODERS[coder].encode(flat_symbols(model), [symbols.size for symbols in model.symbols])
     assert payload is not None
-    return section(2, bytes([coder]) + payload)
+    return bytes([coder]) + payload
 
 
 def zstd_frame(data: bytes, descriptor: int = 0, fields: bytes = bytes([13 << 3])) -> bytes:

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from inrcodec import bitstream, entropy, siren
+from inrcodec import bitstream, entropy
 from inrcodec.errors import (
     BitstreamError,
     ChecksumError,
@@ -17,9 +17,8 @@ from inrcodec.errors import (
     UnsupportedError,
 )
 from inrcodec.model import QuantizedModel
-from inrcodec.siren import SirenArch
-from tests import spec_decoder
-from tests.helpers import flat_symbols, header, q_steps, reseal, same_model, seal, section, varint, weights
+from inrcodec.siren import SirenArch, canonical
+from tests.helpers import header, reseal, same_model, seal, section, siren, varint
 
 
 def some_model(dims: tuple[int, ...], channels: int, height: int, width: int) -> QuantizedModel:
@@ -30,10 +29,10 @@ def some_model(dims: tuple[int, ...], channels: int, height: int, width: int) ->
 
 
 def by_neurons(model: QuantizedModel) -> QuantizedModel:
-    """Laplace symbols of a spread per tensor, and neurons in the order that coder 4 asks for."""
+    """Laplace symbols of a spread per tensor, and neurons in the order that coder 1 asks for."""
     rng = np.random.default_rng(0)
     spread = [np.rint(rng.laplace(0, 2 + 50 / len(s), s.shape)).astype(np.int32) for s in model.symbols]
-    return dataclasses.replace(model, symbols=tuple(siren.canonical(spread, half_turns=False)))
+    return dataclasses.replace(model, symbols=tuple(canonical(spread, half_turns=False)))
 
 
 MODELS = [
@@ -41,7 +40,9 @@ MODELS = [
     pytest.param(some_model((1024,), 4, 1, 2**17), id="widest"),
     pytest.param(some_model((2,) * 32, 3, 130, 16_384), id="deepest"),
     pytest.param(some_model((128, 127), 1, 2**17, 127), id="on both sides of 127"),
-    pytest.param(by_neurons(some_model((300, 40), 3, 50, 60)), id="by coder 4"),
+    pytest.param(dataclasses.replace(some_model((3,), 2, 4, 5), f32_safe=True), id="f32_safe"),
+    pytest.param(dataclasses.replace(some_model((3,), 2, 4, 5), content_hash=2**32 - 1), id="with a hash"),
+    pytest.param(by_neurons(some_model((300, 40), 3, 50, 60)), id="by coder 1"),
 ]
 
 
@@ -63,50 +64,40 @@ def test_the_layout_is_that_of_the_docstring() -> None:
     tensors = tuple(np.array(tensor, np.int32) for tensor in symbols)
     by_hand = bytes.fromhex(
         "89 49 4e 52"  # magic
-        "00 00 22"  # version, flags, total_length 34
-        "ac 02 05"  # height 300, width 5
-        "01 00 01 01"  # channels, family, depth, dim_hidden
-        "01 04 07 ff 00 10"  # Q_STEPS of 4 bytes
-        "02 08 00 02 01 80 01 00 d7 04"  # WEIGHTS of 8 bytes: coder raw, then zigzag 2, 1, 128, 0, 599
+        "01 01 25"  # version, flags F32_SAFE, total_length 37
+        "ac 02 05 00"  # height 300, width 5, pixel: grey, 8 bits, sRGB
+        "01 0e"  # SIREN of 14 bytes
+        "01 01"  # depth, dim_hidden
+        "07 ff 00 10"  # q_step codes
+        "00 02 01 80 01 00 d7 04"  # coder raw, then zigzag 2, 1, 128, 0, 599
+        "80 04 78 56 34 12"  # HASH
     )
-    model = QuantizedModel(SirenArch((1,), 1), 300, 5, tensors, (7, 255, 0, 16))
+    arch = SirenArch((1,), 1)
+    model = QuantizedModel(arch, 300, 5, tensors, (7, 255, 0, 16), f32_safe=True, content_hash=0x12345678)
     assert bitstream.write(model) == by_hand + zlib.crc32(by_hand).to_bytes(4, "little")
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_a_decoder_written_from_the_docstring_reads_the_same(model: QuantizedModel) -> None:
-    spec = spec_decoder.read(bitstream.write(model))
-    assert (spec.height, spec.width, spec.channels) == (model.height, model.width, model.arch.channels)
-    assert (tuple(spec.dims), tuple(spec.codes)) == (model.arch.dim_hidden, model.q_step_codes)
-    assert spec.symbols == flat_symbols(model).tolist()
-
-
-def test_the_second_decoder_has_read_what_coder_4_wrote() -> None:
-    model = by_neurons(some_model((30, 20), 3, 50, 60))
-    spec = spec_decoder.read(bitstream.write(model))
-    assert (spec.coder, spec.symbols) == (4, flat_symbols(model).tolist())
 
 
 def test_read_header_says_what_read_does(model: QuantizedModel, data: bytes) -> None:
     seen = bitstream.read_header(data)
     assert (seen.arch, seen.height, seen.width) == (model.arch, model.height, model.width)
-    assert (seen.version, seen.family, seen.total_length) == (0, 0, len(data))
+    assert (seen.version, seen.total_length) == (1, len(data))
+    assert (seen.f32_safe, seen.content_hash) == (model.f32_safe, model.content_hash)
 
 
 def test_read_header_leaves_the_weights_alone() -> None:
-    data = seal(header() + q_steps() + section(2, b"\0 no weights"))
+    data = seal(header() + siren(weights=b"\0 no weights"))
     assert bitstream.read_header(data).width == 7
 
 
 def test_section_sizes_add_up_to_the_file(data: bytes) -> None:
     sizes = bitstream.section_sizes(data)
     assert sum(sizes.values()) == len(data)
-    assert sizes == {"header": 18, "q_steps": 6, "weights": 81, "checksum": 4}
+    assert sizes == {"header": 15, "q_steps": 6, "weights": 81, "checksum": 4}
 
 
-def test_section_sizes_name_unknown_sections() -> None:
-    sizes = bitstream.section_sizes(seal(header() + q_steps() + weights() + section(0x90, b"note")))
-    assert sizes["section 0x90"] == 4
+def test_section_sizes_name_ancillary_sections() -> None:
+    sizes = bitstream.section_sizes(seal(header() + siren() + section(0x80, b"hash") + section(0x90, b"note")))
+    assert (sizes["hash"], sizes["section 0x90"]) == (4, 4)
 
 
 def test_every_proper_prefix_is_truncated(data: bytes) -> None:
@@ -140,15 +131,24 @@ def test_trailing_bytes_are_refused(data: bytes, tail: bytes) -> None:
         bitstream.read(data + tail)
 
 
-def test_a_newer_version_is_refused_whatever_follows() -> None:
-    with pytest.raises(UnsupportedError, match="version 1"):
-        bitstream.read(b"\x89INR\x01 an unknown layout")
+@pytest.mark.parametrize(("version", "cure"), [(0, "inrcodec 0.1"), (2, "update"), (255, "update")])
+def test_another_version_is_refused_with_its_cure_whatever_follows(version: int, cure: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"version {version}, .*{cure}"):
+        bitstream.read(b"\x89INR" + bytes([version]) + b" an unknown layout")
 
 
-@pytest.mark.parametrize("bit", range(8))
-def test_every_flag_is_reserved(bit: int) -> None:
+@pytest.mark.parametrize("bit", range(1, 8))
+def test_every_other_flag_is_reserved(bit: int) -> None:
     with pytest.raises(UnsupportedError, match="flags"):
-        bitstream.read(seal(header() + q_steps() + weights(), flags=1 << bit))
+        bitstream.read(seal(header() + siren(), flags=1 << bit))
+
+
+def test_serialise_inverts_parse_whatever_the_sections_hold() -> None:
+    data = seal(header() + siren(weights=b"\xff?") + section(0x80, b"") + section(0xC0, bytes(300)), flags=1)
+    container = bitstream.parse(data)
+    assert (container.flags, container.height, container.width, container.pixel) == (1, 5, 7, 2)
+    assert [(key, len(payload)) for key, payload in container.sections] == [(1, 11), (0x80, 0), (0xC0, 300)]
+    assert bitstream.serialise(container) == data
 
 
 @pytest.mark.parametrize("length", [b"\xed\x00", b"\xff\xff\xff\xff\xff\x00", b"\x07"], ids=["overlong", "six", "less"])
@@ -159,7 +159,7 @@ def test_a_bad_total_length_is_corrupt(data: bytes, length: bytes) -> None:
 
 def test_a_file_that_ends_with_its_total_length_is_corrupt() -> None:
     with pytest.raises(CorruptError, match="too few"):
-        bitstream.read(b"\x89INR\0\0\x08\0")
+        bitstream.read(b"\x89INR\1\0\x08\0")
 
 
 def test_varints_of_the_container_are_those_of_the_specification() -> None:

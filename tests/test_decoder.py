@@ -5,7 +5,7 @@ import pytest
 
 from inrcodec import bitstream, decoder, pixels, siren
 from inrcodec.decoder import Region
-from inrcodec.errors import CorruptError, LimitError, RequestError
+from inrcodec.errors import CorruptError, RequestError
 from inrcodec.model import QuantizedModel, q_step, q_step_code
 
 ARCH = siren.SirenArch((12, 10, 8), 3)
@@ -27,7 +27,7 @@ def test_decode_opens_and_renders() -> None:
     assert np.array_equal(decoder.decode(data, (10, 15)), picture().render((10, 15)))
 
 
-@pytest.mark.parametrize(("channels", "shape"), [(1, (24, 36)), (3, (24, 36, 3)), (4, (24, 36, 4))])
+@pytest.mark.parametrize(("channels", "shape"), [(1, (24, 36)), (2, (24, 36, 2)), (3, (24, 36, 3)), (4, (24, 36, 4))])
 def test_native_size_is_the_samples_at_the_pixel_centres(channels: int, shape: tuple[int, ...]) -> None:
     drawn = picture(arch=siren.SirenArch((6, 5), channels))
     values = 2 * drawn.sample(pixels.pixel_centres(24, 36)) - 1
@@ -74,8 +74,8 @@ def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_numpy_and_torch_agree_to_one_code() -> None:
     model = picture(64, 96).model
-    one = decoder.Picture(model, decoder.numpy_backend(model)).render()
-    other = decoder.Picture(model, decoder.torch_backend(model, "cpu")).render()
+    one = decoder.Picture(model, decoder.numpy_backend(model, np.float32)).render()
+    other = decoder.Picture(model, decoder.torch_backend(model, "cpu", np.float32)).render()
     apart = np.abs(one.astype(int) - other)
     assert np.mean(apart <= 1) >= 0.9999
     assert np.mean(apart == 0) >= 0.99
@@ -86,7 +86,7 @@ def test_any_size_comes_out_as_asked(size: tuple[int, int]) -> None:
     assert picture().render(size).shape == (*size, 3)
 
 
-@pytest.mark.parametrize("size", [(0, 5), (5, 0), (-1, 5), (10**5, 10**5)])
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (-1, 5)])
 def test_impossible_sizes_are_refused(size: tuple[int, int]) -> None:
     with pytest.raises(RequestError, match="size"):
         picture().render(size)
@@ -96,12 +96,6 @@ def test_impossible_sizes_are_refused(size: tuple[int, int]) -> None:
 def test_regions_outside_the_picture_are_refused(region: tuple[int, int, int, int]) -> None:
     with pytest.raises(RequestError, match="region"):
         picture().render(region=Region(*region))
-
-
-def test_excessive_work_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder, "MAX_MULTIPLICATIONS", 1000)
-    with pytest.raises(LimitError, match="multiplications"):
-        picture().render()
 
 
 def test_samples_are_colours_from_zero_to_one() -> None:

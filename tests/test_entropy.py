@@ -16,13 +16,7 @@ from inrcodec.entropy import CODERS, MAX_SYMBOL, Coder, Symbols
 from inrcodec.errors import CorruptError
 from tests.helpers import varint, zstd_frame
 
-LAYOUTS = {
-    "varint": (entropy._varint_layout, entropy._from_varint_layout),
-    "escape": (entropy._escape_layout, entropy._from_escape_layout),
-    "sparse": (entropy._sparse_layout, entropy._from_sparse_layout),
-}
 every_coder = pytest.mark.parametrize("coder", CODERS.values(), ids=lambda coder: coder.name)
-every_layout = pytest.mark.parametrize("layout", LAYOUTS)
 
 anything = arrays(np.int32, st.integers(1, 80), elements=st.integers(-MAX_SYMBOL, MAX_SYMBOL))
 sparse = arrays(np.int32, st.integers(1, 200), elements=st.integers(-300, 300), fill=st.just(0))
@@ -56,7 +50,6 @@ def ints(*values: int) -> Symbols:
 ONE_IN_MANY = np.eye(1, 10_000, 5000, dtype=np.int32)[0]
 
 SAMPLE = ints(3, 0, -1, 200, 0, 0, -128, 127, MAX_SYMBOL, 0, -MAX_SYMBOL, 1, 2, 0, 3, -4)
-"""Sixteen, so that the sparse layout's mask has no padding."""
 
 
 def encoded(coder: Coder, symbols: Symbols, sizes: list[int] | None = None) -> bytes:
@@ -108,20 +101,12 @@ def test_encode_takes_the_smallest_and_the_lowest_id_on_a_tie(model: Model) -> N
     assert all(lengths[coder_id] > lengths[best] for coder_id in range(best))
 
 
-INDEX = np.arange(8000)
-
-
 @pytest.mark.parametrize(
     ("symbols", "coder_id"),
-    [
-        pytest.param(ints(1, -2, 3), 0, id="few"),
-        pytest.param(ints(*[200, -200, 300] * 99), 1, id="large"),
-        pytest.param(INDEX // 60 - 66, 2, id="small"),
-        pytest.param(np.where(INDEX**2 % 257 < 5, INDEX % 41 - 20, 0), 3, id="sparse"),
-    ],
+    [pytest.param(ints(1, -2, 3), 0, id="few"), pytest.param(ints(*[200, -200, 300] * 99), 1, id="many")],
 )
 def test_every_coder_is_the_smallest_somewhere(symbols: Symbols, coder_id: int) -> None:
-    assert entropy.encode(symbols.astype(np.int32), [len(symbols)])[0] == coder_id
+    assert entropy.encode(symbols, [len(symbols)])[0] == coder_id
 
 
 @given(models())
@@ -153,47 +138,36 @@ def content(magicless: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompressobj().decompress(b"\x28\xb5\x2f\xfd" + magicless)
 
 
-@pytest.mark.parametrize(("coder_id", "layout"), list(enumerate(LAYOUTS, 1)))
-def test_the_frame_is_plain_zstd_without_its_magic(coder_id: int, layout: str) -> None:
-    frame = encoded(CODERS[coder_id], SAMPLE)
-    assert content(frame) == LAYOUTS[layout][0](SAMPLE)
+def test_the_frame_is_plain_zstd_without_its_magic() -> None:
+    written = encoded(CODERS[1], ints(*range(40)))
+    assert written[0] == 4
+    frame = written[1 + 40 * 4 // 8 :]
+    assert content(frame) == bytes(2 * i >> 4 for i in range(40))
     facts = zstandard.get_frame_parameters(b"\x28\xb5\x2f\xfd" + frame)
     assert (facts.content_size, facts.has_checksum, facts.dict_id) == (zstandard.CONTENTSIZE_UNKNOWN, False, 0)
 
 
 @pytest.mark.parametrize(
-    ("layout", "data", "count"),
+    ("data", "count"),
     [
-        pytest.param("varint", b"\x80\x00", 1, id="varint: overlong by a zero"),
-        pytest.param("varint", b"\xff\xff\xff\x01", 1, id="varint: four bytes"),
-        pytest.param("varint", b"\x80", 1, id="varint: unfinished"),
-        pytest.param("varint", b"\x01\x80", 1, id="varint: unfinished byte after the last"),
-        pytest.param("varint", b"\x01\x02", 1, id="varint: one too many"),
-        pytest.param("varint", b"\x01\x02", 3, id="varint: one too few"),
-        pytest.param("escape", b"\x00" + varint(2 * 127), 1, id="escape: a small symbol is escaped"),
-        pytest.param("escape", b"\x81\x82", 1, id="escape: trailing byte"),
-        pytest.param("escape", b"\x81", 2, id="escape: one symbol missing"),
-        pytest.param("escape", b"\x00", 1, id="escape: the escaped symbol is missing"),
-        pytest.param("sparse", b"", 9, id="sparse: no mask"),
-        pytest.param("sparse", b"\x03\x81", 1, id="sparse: a padding bit is set"),
-        pytest.param("sparse", b"\x01\x80", 1, id="sparse: a zero among the non-zeros"),
-        pytest.param("sparse", b"\x01\x81\x81", 1, id="sparse: trailing byte"),
+        pytest.param(b"\x80\x00", 1, id="overlong by a zero"),
+        pytest.param(b"\xff\xff\xff\x01", 1, id="four bytes"),
+        pytest.param(b"\x80", 1, id="unfinished"),
+        pytest.param(b"\x01\x80", 1, id="unfinished byte after the last"),
+        pytest.param(b"\x01\x02", 1, id="one too many"),
+        pytest.param(b"\x01\x02", 3, id="one too few"),
+        pytest.param(b"", 1, id="none"),
     ],
 )
-def test_what_no_encoder_writes_is_refused(layout: str, data: bytes, count: int) -> None:
+def test_varints_that_no_encoder_writes_are_refused(data: bytes, count: int) -> None:
     with pytest.raises(CorruptError):
-        LAYOUTS[layout][1](data, count)
+        entropy.read_varints(data, count)
 
 
-@every_layout
 @given(st.lists(st.sampled_from([0, 1, 2, 127, 128, 129, 255]), max_size=9), st.integers(1, 9))
-def test_a_layout_that_is_accepted_is_the_one_that_is_written(layout: str, data: list[int], count: int) -> None:
-    write, read = LAYOUTS[layout]
-    try:
-        symbols = read(bytes(data), count)
-    except CorruptError:
-        return
-    assert write(symbols) == bytes(data)
+def test_varints_that_are_accepted_are_those_that_are_written(data: list[int], count: int) -> None:
+    with contextlib.suppress(CorruptError):
+        assert entropy.write_varints(entropy.read_varints(bytes(data), count)) == bytes(data)
 
 
 @every_coder
@@ -264,12 +238,12 @@ def peak(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-def refusal_peak(payload: bytes, coder: Coder = CODERS[1], count: int = 1000) -> int:
-    """Most bytes held at once while a payload is refused as so many symbols."""
+def refusal_peak(refused: Callable[[], object]) -> int:
+    """Most bytes held at once while something is refused."""
 
     def refuse() -> None:
         with pytest.raises(CorruptError):
-            coder.decode(payload, [count])
+            refused()
 
     return peak(refuse)
 
@@ -277,13 +251,13 @@ def refusal_peak(payload: bytes, coder: Coder = CODERS[1], count: int = 1000) ->
 def test_a_bomb_is_refused_without_being_unpacked() -> None:
     frame = bomb(300)
     assert len(frame) < 50_000
-    assert refusal_peak(frame) < 1 << 20
+    assert refusal_peak(lambda: entropy.decompress(frame, 3000)) < 1 << 20
 
 
 @pytest.mark.parametrize(("descriptor", "window"), [(0xC0, bytes([0])), (0xE0, b"")], ids=["window", "single segment"])
 def test_a_content_size_of_2_to_the_40_is_refused_without_being_allocated(descriptor: int, window: bytes) -> None:
     lying = zstd_frame(bytes(1000), descriptor, window + (2**40).to_bytes(8, "little"))
-    assert refusal_peak(lying) < 1 << 20
+    assert refusal_peak(lambda: entropy.decompress(lying, 3000)) < 1 << 20
 
 
 def test_a_window_of_8_mebibytes_is_accepted() -> None:

@@ -1,4 +1,4 @@
-"""Coder 4: its layout by hand, what it refuses, what it does better than the others, and how little memory it takes."""
+"""Coder 1: its layout by hand, what it refuses, what it does better than coder 0, and how little memory it takes."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from inrcodec.errors import CorruptError
 from tests.helpers import varint
 from tests.test_entropy import Model, encoded, ints, models, peak, refusal_peak, stream
 
-ALIGNED = CODERS[4]
+ALIGNED = CODERS[1]
 
 
 def payload(head: Iterable[int], *high: int) -> bytes:
@@ -30,14 +30,14 @@ def test_the_layout_is_that_of_the_docstring() -> None:
 
 
 @given(models(), st.data())
-def test_a_hidden_bias_that_does_not_ascend_from_0_is_left_to_the_others(model: Model, data: st.DataObject) -> None:
+def test_a_hidden_bias_that_does_not_ascend_from_0_is_left_to_coder_0(model: Model, data: st.DataObject) -> None:
     symbols, sizes = model
     sizes = [3, 2, *sizes]
     bias = data.draw(st.sampled_from([(-1, 0), (-2, -1), (1, 0), (MAX_SYMBOL, -MAX_SYMBOL), (0, -1)]))
     broken = np.concatenate([ints(1, 2, 3, *bias), symbols])
     assert ALIGNED.encode(broken, sizes) is None
     coder_id, written = entropy.encode(broken, sizes)
-    assert coder_id < 4
+    assert coder_id == 0
     np.testing.assert_array_equal(CODERS[coder_id].decode(written, sizes), broken)
 
 
@@ -107,25 +107,26 @@ def test_low_bits_pass_by_zstd() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_it_is_smaller_than_the_others_on_tensors_of_different_spread(seed: int) -> None:
+def test_it_is_smaller_than_plain_zstd_on_tensors_of_different_spread(seed: int) -> None:
     rng = np.random.default_rng(seed)
     spreads, counts = (60, 90, 6, 100, 20, 300), (80, 40, 1600, 40, 120, 3)
     tensors = [np.rint(rng.laplace(0, b, n)).astype(np.int32) for b, n in zip(spreads, counts, strict=True)]
     tensors[1:4:2] = [np.sort(np.abs(tensor)) for tensor in tensors[1:4:2]]
     model = stream(tensors)
-    lengths = [len(encoded(coder, *model)) for coder in CODERS.values()]
-    assert lengths[4] < 0.93 * min(lengths[:4])
-    assert entropy.encode(*model)[0] == 4
+    plain = len(entropy.compress(encoded(CODERS[0], *model)))
+    assert len(encoded(ALIGNED, *model)) < 0.93 * plain
+    assert entropy.encode(*model)[0] == 1
 
 
 def test_low_bits_that_are_missing_are_refused_without_being_allocated() -> None:
-    assert refusal_peak(payload([0x0F], *[0] * 1000), ALIGNED, 4_194_304) < 100_000
+    cut = payload([0x0F], *[0] * 1000)
+    assert refusal_peak(lambda: ALIGNED.decode(cut, [4_194_304])) < 100_000
 
 
-def test_reading_takes_no_more_than_100_bytes_a_symbol() -> None:
+def test_reading_takes_no_more_than_70_bytes_a_symbol() -> None:
     count = 80_000
     whole = bytes([0x0F]) + bytes(count * 15 // 8) + entropy.compress(bytes(count))
-    assert peak(lambda: ALIGNED.decode(whole, [count])) < 100 * count
+    assert peak(lambda: ALIGNED.decode(whole, [count])) < 70 * count
 
 
 def test_what_is_written_of_tensors_that_end_with_a_weight_is_read() -> None:

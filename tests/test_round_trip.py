@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 import inrcodec
-from inrcodec import bitstream, decoder, encoder, ladder, metrics
+from inrcodec import bitstream, encoder, ladder, metrics
 from inrcodec.encoder import EncoderConfig, encode_with_report
 from inrcodec.errors import InputImageError, RequestError, VerifyError
+from inrcodec.limits import DEFAULT_LIMITS
 from inrcodec.progress import Monitor, Progress
 from tests.pictures import waves
 
@@ -93,8 +94,8 @@ def test_the_network_keeps_to_its_budget(height: int, width: int) -> None:
 @pytest.mark.parametrize(("height", "width"), [(9459, 9459), (4000, 6000), (1, 131_072)])
 def test_the_largest_pictures_get_networks_that_the_decoder_accepts(height: int, width: int) -> None:
     count = ladder.choose_arch(height, width, 4, ladder.rung(100).weights_per_pixel).param_count()
-    assert count <= bitstream.DEFAULT_LIMITS.max_params
-    assert count * height * width <= decoder.MAX_MULTIPLICATIONS
+    assert count <= DEFAULT_LIMITS.max_weights
+    assert count * height * width <= DEFAULT_LIMITS.max_macs
 
 
 @pytest.mark.parametrize(("prune", "note"), [(0.0, "off"), (0.2, "weights left")])
