@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inrcodec.bitstream import read_header as read_header
     from inrcodec.config import EncoderConfig as EncoderConfig
+    from inrcodec.conformance import Verdict as Verdict
+    from inrcodec.conformance import verify as verify
     from inrcodec.decoder import Picture as Picture
     from inrcodec.decoder import Region as Region
     from inrcodec.decoder import decode as decode
@@ -21,26 +23,32 @@ if TYPE_CHECKING:
     from inrcodec.encoder import encode_with_report as encode_with_report
     from inrcodec.errors import BitstreamError as BitstreamError
     from inrcodec.errors import InrError as InrError
+    from inrcodec.errors import LimitError as LimitError
+    from inrcodec.limits import DecodeLimits as DecodeLimits
     from inrcodec.progress import Estimate as Estimate
     from inrcodec.progress import Monitor as Monitor
     from inrcodec.progress import Progress as Progress
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "BitstreamError": ("errors", "BitstreamError"),
+    "DecodeLimits": ("limits", "DecodeLimits"),
     "EncoderConfig": ("config", "EncoderConfig"),
     "Estimate": ("progress", "Estimate"),
     "InrError": ("errors", "InrError"),
+    "LimitError": ("errors", "LimitError"),
     "Monitor": ("progress", "Monitor"),
     "Picture": ("decoder", "Picture"),
     "Progress": ("progress", "Progress"),
     "Region": ("decoder", "Region"),
+    "Verdict": ("conformance", "Verdict"),
     "decode": ("decoder", "decode"),
     "encode": ("encoder", "encode"),
     "encode_with_report": ("encoder", "encode_with_report"),
     "open": ("decoder", "open_bytes"),
     "read_header": ("bitstream", "read_header"),
+    "verify": ("conformance", "verify"),
 }
 
 __all__ = list(_HOMES)
