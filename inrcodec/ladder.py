@@ -44,7 +44,7 @@ SHAPE = (1.5, 1.25, 1.0, 1.0, 0.875, 0.75, 0.625)
 _LANES = 4
 """Neurons come in multiples of this, the least of a layer: matrix products are faster so (docs/experiments.md)."""
 DEFAULT_QUALITY = 50
-HEADER_BYTES = 45
+HEADER_BYTES = 48
 """About: of a file without its weights."""
 _BITS_PER_SAMPLE = 8
 """No network is larger, in bits at the ladder's noise, than the picture is as plain samples."""

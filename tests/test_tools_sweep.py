@@ -1,7 +1,6 @@
 """tools/sweep.py and tools/rounding.py: which trials they make, and what they make of their figures."""
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -150,17 +149,6 @@ def test_a_mean_is_over_all_pictures_or_unknown() -> None:
     bits = rounding_tables.bits_at([(4, 0.1), (1, 0.9)])
     assert rounding_tables.summary([one], ["nearest"])["mean"]["nearest"][0] == pytest.approx(bits)
     assert rounding_tables.summary([one, two], ["nearest"])["mean"]["nearest"][0] is None
-
-
-def test_ideal_bits_of_a_geometric_law_are_its_entropy() -> None:
-    rng, t = np.random.default_rng(0), 0.8
-    signed = (rng.geometric(1 - t, 100_000) - rng.geometric(1 - t, 100_000)).astype(np.int32)
-    ascending = np.cumsum(rng.geometric(1 - t, 100_000) - 1).astype(np.int32)
-    exact = -math.log2((1 - t) / (1 + t)) - 2 * t / (1 - t * t) * math.log2(t)
-    assert trial.ideal_bits([signed]) / 1e5 == pytest.approx(exact, rel=0.01)
-    one_sided = -math.log2(1 - t) - t / (1 - t) * math.log2(t)
-    assert trial.ideal_bits([signed, ascending, signed, signed]) / 1e5 == pytest.approx(3 * exact + one_sided, rel=0.01)
-    assert trial.ideal_bits([np.zeros(9, np.int32)] * 4) == 0
 
 
 def test_the_psnr_of_a_network_is_that_of_its_decoded_file() -> None:

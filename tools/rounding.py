@@ -10,7 +10,7 @@
     staged      compensated in stages, with re-fits between them: the codec's default
 
 Each picture is fitted once. Bits per weight are of the whole file; "ideal" are a discrete Laplace law's per tensor
-(`trial.ideal_bits`). PSNR is over all pixels after rounding to codes, and a loss is against the float network's,
+(`codelength.model_bits`). PSNR is over all pixels after rounding to codes, and a loss is against the float network's,
 measured in the same way. No way is ever worse than nearest: `Quantizer.run` then takes that. Seconds are those of the
 rounding, with the curvature's, on a machine that may have other work.
 """
@@ -29,9 +29,9 @@ from rd_curve import SAMPLES, find_pictures
 from rd_pool import Failure, run_all
 from rd_work import Picture, write
 from rounding_tables import Compared, Row, as_json, tables
-from trial import CPU, at_once, curvature_megabytes, curvature_seconds, drawn_psnr, fit, ideal_bits, keep_all
+from trial import CPU, at_once, curvature_megabytes, curvature_seconds, drawn_psnr, fit, keep_all
 
-from inrcodec import bitstream, encoder, images
+from inrcodec import bitstream, codelength, encoder, images
 from inrcodec.compress import QuantizeConfig, Quantizer, affine_rounding
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import InrError
@@ -108,7 +108,7 @@ class Job:
         count, size = model.arch.param_count(), len(bitstream.write(model))
         psnr = drawn_psnr(quantizer.network, images.to_array(self.picture.image))
         row = Row(
-            self.picture.name, method, noise, count, size, 8 * size / count, ideal_bits(model.symbols) / count,
+            self.picture.name, method, noise, count, size, 8 * size / count, codelength.model_bits(model.symbols) / count,
             psnr, before - psnr, seconds + (curvature if config.compensated else 0),
         )  # fmt: skip
         self._tell(f"noise {noise:g}, {method}: {row.bits_per_weight:.2f} bits a weight, {row.loss:.2f} dB lost")

@@ -1,7 +1,7 @@
 """What trials of the encoder's parts have in common: a fit as the encoder makes it, and figures of a network."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -71,32 +71,3 @@ def drawn_psnr(network: Network, codes: NDArray[np.uint8]) -> float:
     coords = torch.from_numpy(pixels.pixel_centres(height, width))
     values = torch.cat([network(part) for part in torch.split(coords, _AT_ONCE)])
     return metrics.psnr(codes, pixels.to_uint8(values.numpy()).reshape(codes.shape))
-
-
-def ideal_bits(symbols: Sequence[NDArray[np.int32]]) -> float:
-    """Bits that the symbols W_1, b_1, .. would take at least, if each tensor had a geometric law with its own mean.
-
-    Two-sided, P(s) ~ t^|s| (a Laplace law on the integers), but one-sided for the steps between the ascending biases
-    of a sine layer (`siren.canonical`). No table of frequencies is paid for, and no parameter.
-    """
-    last = len(symbols) - 1
-    ascending = [i % 2 == 1 and i < last for i in range(len(symbols))]
-    return sum(_ascending_bits(part) if up else _signed_bits(part) for part, up in zip(symbols, ascending, strict=True))
-
-
-def _signed_bits(symbols: NDArray[np.int32]) -> float:
-    """With P(s) = (1 - t) / (1 + t) t^|s|, at the t that makes them likeliest."""
-    mean = float(np.abs(symbols).mean())
-    if not mean:
-        return 0.0
-    t = (np.hypot(1, mean) - 1) / mean
-    return float(-symbols.size * (np.log2((1 - t) / (1 + t)) + mean * np.log2(t)))
-
-
-def _ascending_bits(symbols: NDArray[np.int32]) -> float:
-    """With P(d) = (1 - t) t^d for the steps d from 0 on, at the t that makes them likeliest."""
-    mean = float(np.diff(symbols, prepend=0).mean())
-    if not mean:
-        return 0.0
-    t = mean / (1 + mean)
-    return float(-symbols.size * (np.log2(1 - t) + mean * np.log2(t)))
