@@ -60,7 +60,7 @@ BAD_REQUESTS = [
     ("decode good.inr --region 9999999999,0,1,1", 2, "region: "),
     ("decode good.inr --region 0,0,0,5", 2, "region: "),
     ("decode good.inr --size 0x8", 2, "size: 0x8 pixels make no picture"),
-    ("decode good.inr --size 9999999999x9999999999", 4, "good.inr: the output is to be 9999999999x9999999999, 131,072 allowed"),
+    ("decode good.inr --size 9999999999x9999999999", 4, "the output is to be 9999999999x9999999999, 131,072 allowed"),
     ("decode good.inr --size 8x8 --scale 2", 2, "--scale"),
     ("decode good.inr --scale 1000000", 4, "good.inr: the output is to be"),
     ("decode wide.inr", 4, "wide.inr: the output is to be 131072x131072, 17,179,869,184 pixels"),

@@ -107,8 +107,9 @@ class Job:
         (model, _), seconds = timed(lambda: quantizer.run(noise))
         count, size = model.arch.param_count(), len(bitstream.write(model))
         psnr = drawn_psnr(quantizer.network, images.to_array(self.picture.image))
+        ideal = codelength.model_bits(model.symbols) / count
         row = Row(
-            self.picture.name, method, noise, count, size, 8 * size / count, codelength.model_bits(model.symbols) / count,
+            self.picture.name, method, noise, count, size, 8 * size / count, ideal,
             psnr, before - psnr, seconds + (curvature if config.compensated else 0),
         )  # fmt: skip
         self._tell(f"noise {noise:g}, {method}: {row.bits_per_weight:.2f} bits a weight, {row.loss:.2f} dB lost")
