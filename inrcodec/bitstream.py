@@ -238,11 +238,11 @@ def _sections(reader: _Reader, limits: DecodeLimits) -> Iterator[tuple[int, byte
         last = section_id
         if section_id < _ANCILLARY and section_id != _SIREN:
             raise UnsupportedError(f"section 0x{section_id:02x} is critical and unknown: a newer decoder may know it")
-        length = reader.varint("section length")
+        payload = reader.take(reader.varint("section length"), f"section 0x{section_id:02x}")
         if section_id >= _ANCILLARY:
-            ancillary += length
+            ancillary += len(payload)
             limits.check("max_ancillary_bytes", ancillary, f"the file has {ancillary:,} bytes of ancillary sections")
-        yield section_id, reader.take(length, f"section 0x{section_id:02x}")
+        yield section_id, payload
 
 
 def write(model: QuantizedModel) -> bytes:

@@ -1,0 +1,200 @@
+"""A second decoder, written from the docstrings of bitstream, entropy, model, siren and pixels alone.
+
+It imports nothing of the package and shares no line with it: where the two agree, the docstrings suffice. It is strict:
+what the specification forbids is an `Invalid`. It has no limits, so it is for tests only.
+"""
+
+import itertools
+import math
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+import zstandard
+
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+class Invalid(Exception):
+    """The bytes are no file of version 1."""
+
+
+class Spec(NamedTuple):
+    """A file, field by field."""
+
+    height: int
+    width: int
+    channels: int
+    dims: tuple[int, ...]
+    codes: tuple[int, ...]
+    coder: int
+    symbols: list[int]
+    """Of all tensors, in order."""
+    f32_safe: bool
+    content_hash: int | None
+    ancillary: dict[int, bytes]
+
+
+class Cursor:
+    """Reads a run of bytes from its start to its end."""
+
+    def __init__(self, data: bytes) -> None:
+        self.left = data
+
+    def take(self, count: int) -> bytes:
+        if len(self.left) < count:
+            fail(f"{count} bytes needed, {len(self.left)} left")
+        taken, self.left = self.left[:count], self.left[count:]
+        return taken
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def varint(self, most_bytes: int = 5) -> int:
+        groups = [self.byte()]
+        while groups[-1] & 0x80:
+            if len(groups) == most_bytes:
+                fail("a varint is too long")
+            groups.append(self.byte())
+        if len(groups) > 1 and groups[-1] == 0:
+            fail("a varint is not canonical")
+        return sum((group & 0x7F) << 7 * place for place, group in enumerate(groups))
+
+
+def fail(why: str) -> NoReturn:
+    raise Invalid(why)
+
+
+def within(value: int, low: int, high: int, what: str) -> int:
+    return value if low <= value <= high else fail(f"{what} {value}")
+
+
+def read(data: bytes) -> Spec:
+    """All fields of a file."""
+    flags, body = unsealed(data)
+    height, width = (within(body.varint(), 1, 2**31 - 1, "side") for _ in "hw")
+    pixel = within(body.byte(), 0, 3, "pixel: reserved")
+    sections = dict(sections_of(body))
+    if 1 not in sections:
+        fail("no SIREN section")
+    if len(sections.get(0x80, b"four")) != 4:
+        fail("HASH is not 4 bytes")
+    hashed = int.from_bytes(sections[0x80], "little") if 0x80 in sections else None
+    siren = Cursor(sections.pop(1))
+    depth = within(siren.byte(), 1, 32, "depth")
+    dims = tuple(within(siren.varint(), 1, 1024, "dim_hidden") for _ in range(depth))
+    codes, coder = tuple(siren.take(2 * (depth + 1))), siren.byte()
+    layers = itertools.pairwise([2, *dims, pixel + 1])
+    sizes = [size for n_in, n_out in layers for size in (n_in * n_out, n_out)]
+    if coder > 1:
+        fail(f"coder {coder}")
+    symbols = aligned(siren.left, sizes) if coder else raw(siren.left, sum(sizes))
+    if any(abs(symbol) > 32767 for symbol in symbols):
+        fail("a symbol is too large")
+    return Spec(height, width, pixel + 1, dims, codes, coder, symbols, flags == 1, hashed, sections)
+
+
+def unsealed(data: bytes) -> tuple[int, Cursor]:
+    """Flags, and what lies between total_length and CRC."""
+    cursor = Cursor(data)
+    if cursor.take(5) != b"\x89INR\x01":
+        fail("magic or version")
+    flags = within(cursor.byte(), 0, 1, "flags: reserved")
+    if cursor.varint() != len(data):
+        fail("total_length")
+    body, crc = cursor.take(len(cursor.left) - 4), cursor.left
+    if zlib.crc32(data[:-4]) != int.from_bytes(crc, "little"):
+        fail("CRC")
+    return flags, Cursor(body)
+
+
+def sections_of(body: Cursor) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    while body.left:
+        section_id = body.byte()
+        if found and section_id <= found[-1][0]:
+            fail("section ids do not ascend")
+        if section_id < 0x80 and section_id != 1:
+            fail(f"section {section_id} is critical and unknown")
+        found.append((section_id, body.take(body.varint())))
+    return found
+
+
+def raw(payload: bytes, count: int) -> list[int]:
+    return [unzigzag(value) for value in varints(payload, count)]
+
+
+def varints(payload: bytes, count: int) -> list[int]:
+    cursor = Cursor(payload)
+    values = [cursor.varint(3) for _ in range(count)]
+    return values if not cursor.left else fail("bytes after the last varint")
+
+
+def unzigzag(value: int) -> int:
+    return -(value + 1) // 2 if value % 2 else value // 2
+
+
+def aligned(payload: bytes, sizes: list[int]) -> list[int]:
+    cursor = Cursor(payload)
+    halves = [byte >> half & 15 for byte in cursor.take((len(sizes) + 1) // 2) for half in (0, 4)]
+    shifts = halves[: len(sizes)]
+    bit_count = sum(map(math.prod, zip(shifts, sizes, strict=True)))
+    low = np.unpackbits(np.frombuffer(cursor.take((bit_count + 7) // 8), np.uint8)).tolist()
+    if any(halves[len(sizes) :]) or any(low[bit_count:]):
+        fail("unused bits are set")
+    high, bits = iter(varints(unframed(cursor.left), sum(sizes))), iter(low)
+    symbols: list[int] = []
+    for tensor, (shift, size) in enumerate(zip(shifts, sizes, strict=True)):
+        values = [(next(high) << shift) + number(bits, shift) for _ in range(size)]
+        hidden_bias = tensor % 2 == 1 and tensor < len(sizes) - 1
+        symbols += itertools.accumulate(values) if hidden_bias else map(unzigzag, values)
+    return symbols
+
+
+def number(bits: Iterator[int], width: int) -> int:
+    """The next `width` bits, high first."""
+    value = 0
+    for bit in itertools.islice(bits, width):
+        value = 2 * value + bit
+    return value
+
+
+def unframed(payload: bytes) -> bytes:
+    """The content of exactly one frame."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=2**23).decompressobj()
+    try:
+        content = decompressor.decompress(ZSTD_MAGIC + payload)
+    except zstandard.ZstdError as error:
+        raise Invalid("zstd") from error
+    return content if decompressor.eof and not decompressor.unused_data else fail("zstd: cut short, or too long")
+
+
+def draw(spec: Spec, scale: int = 1, dtype: type = np.float64) -> np.ndarray:
+    """The picture at a multiple of its size, (height, width, channels) uint8; class X in float64, M in float32."""
+    longer = max(spec.height, spec.width)
+    y, x = ((2 * (np.arange(scale * n) + 0.5) / scale - n) / longer for n in (spec.height, spec.width))
+    points = np.stack(np.meshgrid(y.astype(np.float32), x.astype(np.float32), indexing="ij"), -1).reshape(-1, 2)
+    values = points.astype(dtype).T
+    layers = dequantized(spec)
+    for matrix, bias in layers[:-1]:
+        values = np.sin(matrix.astype(dtype) @ values + bias.astype(dtype)[:, None])
+    matrix, bias = layers[-1]
+    values = matrix.astype(dtype) @ values + bias.astype(dtype)[:, None]
+    codes = np.floor(np.clip(dtype(127.5) * (values + 1) + dtype(0.5), 0, 255)).astype(np.uint8)
+    return codes.T.reshape(scale * spec.height, scale * spec.width, spec.channels)
+
+
+def dequantized(spec: Spec) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weight (n_out, n_in) and bias (n_out) of all layers, float32."""
+    sizes, at, tensors = [2, *spec.dims, spec.channels], 0, []
+    for layer, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
+        for tensor, shape in enumerate([(n_out, n_in), (n_out,)]):
+            symbols = np.array(spec.symbols[at : at + math.prod(shape)], np.float32)
+            tensors.append((symbols * np.float32(q_step(spec.codes[2 * layer + tensor]))).reshape(shape))
+            at += math.prod(shape)
+    return list(zip(tensors[::2], tensors[1::2], strict=True))
+
+
+def q_step(code: int) -> float:
+    return float((16 + code % 16) * 2.0 ** (code // 16 - 20))

@@ -1,0 +1,85 @@
+"""Write the golden files that are missing, and their manifest. A file that is there is never changed.
+
+    python tools/make_golden.py
+
+valid/ and error/ hold what `tests/golden_cases.py` builds by hand; valid/real_*.inr are encodes of small pictures, made
+once, on whatever machine that was. golden.json says of each valid file its hashes and fields, as the second decoder
+reads and draws it, and of each bad one the error and a part of its text.
+"""
+
+import hashlib
+import json
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from inrcodec.config import EncoderConfig  # noqa: E402
+from inrcodec.encoder import encode  # noqa: E402
+from tests import golden_cases, independent_decoder  # noqa: E402
+
+GOLDEN = ROOT / "tests" / "golden"
+MOST_DRAWN = 4096
+"""Pixels; of a larger picture no samples are hashed."""
+
+
+def facts(data: bytes, shows: str) -> dict[str, Any]:
+    """What the manifest says of a valid file."""
+    spec = independent_decoder.read(data)
+    scales = (1, 2) if spec.height * spec.width <= MOST_DRAWN else ()
+    return {
+        "shows": shows,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "height": spec.height, "width": spec.width, "channels": spec.channels,
+        "dims": spec.dims, "codes": spec.codes, "coder": spec.coder,
+        "symbols_sha256": hashlib.sha256(np.array(spec.symbols, "<i4").tobytes()).hexdigest(),
+        "f32_safe": spec.f32_safe, "content_hash": spec.content_hash, "ancillary": sorted(spec.ancillary),
+        "crc_of_samples": [zlib.crc32(independent_decoder.draw(spec, scale).tobytes()) for scale in scales],
+    }  # fmt: skip
+
+
+def real_files() -> dict[str, bytes]:
+    """Encodes of the sample pictures, in grey, colour and with transparency."""
+    made = {}
+    for path in sorted((ROOT / "sample_data").glob("*.png")):
+        for mode, size in (("L", (24, 16)), ("RGB", (40, 24)), ("RGBA", (17, 23))):
+            with Image.open(path) as image:
+                picture = image.convert(mode).resize(size, Image.Resampling.LANCZOS)
+            made[f"real_{path.stem}_{mode.lower()}"] = encode(picture, EncoderConfig(effort=1, device="cpu"))
+    return made
+
+
+def put(path: Path, data: bytes) -> bytes:
+    """Write a file unless it is there; what is there afterwards."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        print(f"new: {path.relative_to(ROOT)}, {len(data)} bytes", file=sys.stderr)
+    return path.read_bytes()
+
+
+def main() -> None:
+    valid, error = {}, {}
+    for case in golden_cases.valid():
+        valid[case.name] = facts(put(GOLDEN / "valid" / f"{case.name}.inr", case.data), case.shows)
+    if not list((GOLDEN / "valid").glob("real_*.inr")):
+        for name, data in real_files().items():
+            put(GOLDEN / "valid" / f"{name}.inr", data)
+    for path in sorted((GOLDEN / "valid").glob("real_*.inr")):
+        valid[path.stem] = facts(path.read_bytes(), "an encode of a picture")
+    for bad in golden_cases.bad():
+        put(GOLDEN / "error" / f"{bad.name}.inr", bad.data)
+        error[bad.name] = {"shows": bad.shows, "error": bad.error, "says": bad.says}
+    manifest = json.dumps({"valid": valid, "error": error}, indent=1)
+    (GOLDEN / "golden.json").write_text(manifest + "\n")
+    print(f"{len(valid)} valid files, {len(error)} bad ones")
+
+
+if __name__ == "__main__":
+    main()
