@@ -133,10 +133,13 @@ class _Reader:
     def __bool__(self) -> bool:
         return self.at < self._stop
 
-    def take(self, count: int, part: str) -> bytes:
+    def need(self, count: int, part: str) -> int:
         if self.at + count > self._stop:
             raise CorruptError(f"{part}: {self._stop - self.at} bytes left, {count} needed")
-        self.at += count
+        return count
+
+    def take(self, count: int, part: str) -> bytes:
+        self.at += self.need(count, part)
         return self._data[self.at - count : self.at]
 
     def rest(self) -> bytes:
@@ -238,11 +241,12 @@ def _sections(reader: _Reader, limits: DecodeLimits) -> Iterator[tuple[int, byte
         last = section_id
         if section_id < _ANCILLARY and section_id != _SIREN:
             raise UnsupportedError(f"section 0x{section_id:02x} is critical and unknown: a newer decoder may know it")
-        payload = reader.take(reader.varint("section length"), f"section 0x{section_id:02x}")
+        part = f"section 0x{section_id:02x}"
+        length = reader.need(reader.varint("section length"), part)
         if section_id >= _ANCILLARY:
-            ancillary += len(payload)
+            ancillary += length
             limits.check("max_ancillary_bytes", ancillary, f"the file has {ancillary:,} bytes of ancillary sections")
-        yield section_id, payload
+        yield section_id, reader.take(length, part)
 
 
 def write(model: QuantizedModel) -> bytes:

@@ -18,7 +18,8 @@ from inrcodec.errors import (
 )
 from inrcodec.model import QuantizedModel
 from inrcodec.siren import SirenArch, canonical
-from tests.helpers import header, reseal, same_model, seal, section, siren, varint
+from tests import independent_decoder
+from tests.helpers import flat_symbols, header, reseal, same_model, seal, section, siren, varint
 
 
 def some_model(dims: tuple[int, ...], channels: int, height: int, width: int) -> QuantizedModel:
@@ -75,6 +76,19 @@ def test_the_layout_is_that_of_the_docstring() -> None:
     arch = SirenArch((1,), 1)
     model = QuantizedModel(arch, 300, 5, tensors, (7, 255, 0, 16), f32_safe=True, content_hash=0x12345678)
     assert bitstream.write(model) == by_hand + zlib.crc32(by_hand).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_decoder_written_from_the_docstring_reads_the_same(model: QuantizedModel) -> None:
+    spec = independent_decoder.read(bitstream.write(model))
+    assert (spec.height, spec.width, spec.channels) == (model.height, model.width, model.arch.channels)
+    assert (spec.dims, spec.codes) == (model.arch.dim_hidden, model.q_step_codes)
+    assert (spec.f32_safe, spec.content_hash) == (model.f32_safe, model.content_hash)
+    assert spec.symbols == flat_symbols(model).tolist()
+
+
+def test_the_second_decoder_has_read_what_coder_1_wrote() -> None:
+    assert independent_decoder.read(bitstream.write(by_neurons(some_model((30, 20), 3, 50, 60)))).coder == 1
 
 
 def test_read_header_says_what_read_does(model: QuantizedModel, data: bytes) -> None:
