@@ -1,8 +1,12 @@
 """Hostile bytes behind a right checksum: every one is read or refused, and nothing else ever escapes."""
 
 import contextlib
+import json
+import random
 from collections.abc import Callable
+from pathlib import Path
 
+import fuzz
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,3 +80,33 @@ def test_any_slice_may_be_replaced(coder: int, at: int, length: int, slice_: byt
 @given(st.sampled_from(sorted(CODERS)), st.binary(max_size=120))
 def test_any_bytes_may_pose_as_weights(coder: int, payload: bytes) -> None:
     read_or_refuse(seal(header() + siren(weights=bytes([coder]) + payload)))
+
+
+@pytest.mark.parametrize(("kind", "count"), [("container", 20_000), ("payload", 1_500)])
+def test_a_slice_of_the_long_run_meets_no_foreign_exception(kind: str, count: int, tmp_path: Path) -> None:
+    make, attempt = fuzz.kinds()[kind]
+    rng, tally = random.Random(0), fuzz.Tally()
+    for _ in range(count):
+        fuzz._try(make(rng), attempt, rng, tally, tmp_path)
+    assert (tally.inputs, tally.foreign) == (count, 0)
+    assert tally.accepted > count / 20
+    assert set(tally.refused) <= {"CorruptError", "LimitError", "TruncatedError", "UnsupportedError", "NotInrError"}
+
+
+def test_the_long_run_keeps_what_raises_a_foreign_exception(tmp_path: Path) -> None:
+    def attempt(data: bytes, rng: random.Random) -> None:
+        raise IndexError
+
+    tally = fuzz.Tally()
+    fuzz._try(b"bytes", attempt, random.Random(0), tally, tmp_path)
+    assert (tally.foreign, [path.read_bytes() for path in tmp_path.iterdir()]) == (1, [b"bytes"])
+
+
+def test_counts_of_runs_add_up(tmp_path: Path) -> None:
+    one = fuzz.Tally(3, 1, fuzz.Counter(CorruptError=2), 0, 0.5, 7)
+    one.add(fuzz.Tally(5, 0, fuzz.Counter(CorruptError=4, LimitError=1), 0, 0.2, 9))
+    assert one == fuzz.Tally(8, 1, fuzz.Counter(CorruptError=6, LimitError=1), 0, 0.5, 9)
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"container": vars(one)}))
+    assert fuzz.load(state) == {"container": one}
+    assert "8" in fuzz.table({"container": one})
