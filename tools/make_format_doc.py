@@ -18,9 +18,9 @@ EXAMPLE = ROOT / "tests" / "golden" / "valid" / "grey.inr"
 INTRODUCTION = """\
 # The .inr bitstream, version 1
 
-Made by `python tools/make_format_doc.py` from the docstrings of the package, which are the specification. The tests hold
-a second decoder that was written from them alone (`tests/independent_decoder.py`, 200 lines of NumPy), and golden files,
-valid and bad (`tests/golden/`).
+Made by `python tools/make_format_doc.py` from the docstrings of the package, which are the specification. The tests
+hold a second decoder that was written from them alone (`tests/independent_decoder.py`, 200 lines of NumPy), and golden
+files, valid and bad (`tests/golden/`).
 """
 CHAPTERS = (
     ("Container", "bitstream"),
