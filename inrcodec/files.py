@@ -8,8 +8,8 @@ left.
 import contextlib
 import hashlib
 import os
+import platform
 import re
-import socket
 import stat
 import sys
 import tempfile
@@ -113,15 +113,15 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _mark(path: Path) -> str:
     """What the names of all temporary files of a target begin with."""
-    whole = os.fsencode(path.name) + b"\0" + os.fsencode(socket.gethostname())
+    whole = os.fsencode(path.name) + b"\0" + os.fsencode(platform.node())
     return f".{path.name[:40]}-{hashlib.sha256(whole).hexdigest()[:8]}-"
 
 
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files that dead processes left of writes to this target, and nothing else."""
-    ours = re.compile(re.escape(_mark(path)) + r"(\d{1,9})-\w{8}\.tmp")
+    ours = re.escape(_mark(path)) + r"(\d{1,9})-\w{8}\.tmp"
     for name in os.listdir(path.parent):
-        found = ours.fullmatch(name)
+        found = re.fullmatch(ours, name)
         if found and not _alive(int(found[1])):
             with contextlib.suppress(OSError):
                 os.unlink(path.with_name(name))

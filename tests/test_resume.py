@@ -186,6 +186,11 @@ def test_bytes_hold_the_arrays_exactly(kept: State) -> None:
     assert [array.dtype for array in kept.values()] == [array.dtype for array in again.values()]
 
 
+def test_numpy_reads_a_checkpoint(kept: State) -> None:
+    with np.load(io.BytesIO(checkpoint.write(kept)), allow_pickle=False) as found:
+        assert same(kept, dict(found))
+
+
 @pytest.mark.parametrize(
     ("image", "config", "complaint"),
     [
