@@ -97,7 +97,7 @@ class Encodes:
     most_apart: float = 0.0
     """Largest difference in PSNR to the encode that nothing interrupts, in dB."""
     codes: Counter[int] = field(default_factory=Counter)
-    """Exit codes after SIGTERM; negative: it came before the program listened, as Python started."""
+    """Exit codes after SIGTERM; 0: it came when the file was written."""
     slowest: float = 0.0
     """Seconds from SIGTERM to the exit."""
 
@@ -118,6 +118,19 @@ class Encoder:
         """A running encode."""
         return subprocess.Popen([*self._command, *options], cwd=self.directory, env=ENVIRONMENT, stderr=subprocess.PIPE)
 
+    def wait_for_work(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the first checkpoint: what comes before it is mostly the start of Python and of torch."""
+        while process.poll() is None and not (self.directory / ".picture.inr.ckpt").exists():
+            time.sleep(0.001)
+
+    def measure(self) -> tuple[bytes, float]:
+        """The file of an encode that nothing interrupts, and the seconds from its first checkpoint to its end."""
+        with self.begin() as process:
+            self.wait_for_work(process)
+            start = time.monotonic()
+            process.communicate()
+        return self.output.read_bytes(), time.monotonic() - start
+
     def psnr(self, data: bytes) -> float:
         """Of the decoded file in dB; nan where it does not decode."""
         try:
@@ -129,12 +142,13 @@ class Encoder:
 def kill_encodes(runs: int, directory: Path, effort: int = 2, seed: int = 0) -> Encodes:
     """End an encode at `runs` random moments, and go on with it each time."""
     found, moments, encoder = Encodes(), random.Random(seed), Encoder(directory, effort)
-    start = time.monotonic()
-    encoder.begin().communicate()
-    length, whole = time.monotonic() - start, encoder.output.read_bytes()
+    whole, length = encoder.measure()
     for run in range(runs):
         encoder.output.unlink(missing_ok=True)
-        _end(encoder.begin(), moments.uniform(0.3, 1) * length, run % 2 == 1, found)
+        with encoder.begin() as process:
+            encoder.wait_for_work(process)
+            time.sleep(moments.uniform(0, length))
+            _end(process, run % 2 == 1, found)
         if not encoder.output.exists():
             _, said = encoder.begin("--resume").communicate()
             found.resumed += b"going on from" in said
@@ -142,16 +156,14 @@ def kill_encodes(runs: int, directory: Path, effort: int = 2, seed: int = 0) -> 
     return found
 
 
-def _end(process: subprocess.Popen[bytes], seconds: float, gently: bool, found: Encodes) -> None:
-    """Wait, and end a process: by SIGTERM, or by kill -9."""
-    with process:
-        time.sleep(seconds)
-        start = time.monotonic()
-        process.send_signal(signal.SIGTERM if gently else signal.SIGKILL)
-        process.communicate()
-        if gently:
-            found.codes[process.returncode] += 1
-            found.slowest = max(found.slowest, time.monotonic() - start)
+def _end(process: subprocess.Popen[bytes], gently: bool, found: Encodes) -> None:
+    """End a process by SIGTERM, or by kill -9."""
+    start = time.monotonic()
+    process.send_signal(signal.SIGTERM if gently else signal.SIGKILL)
+    process.communicate()
+    if gently:
+        found.codes[process.returncode] += 1
+        found.slowest = max(found.slowest, time.monotonic() - start)
 
 
 def _judge(encoder: Encoder, whole: bytes, found: Encodes) -> None:
