@@ -3,6 +3,8 @@
 Every limit is on what would be held or computed, so a file that is too large to draw whole may still be drawn small.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from inrcodec.errors import LimitError
@@ -39,3 +41,12 @@ class DecodeLimits:
 
 
 DEFAULT_LIMITS = DecodeLimits()
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """Raise LimitError where memory runs out: what a process may hold is a limit too. Serves as a decorator."""
+    try:
+        yield
+    except MemoryError as error:
+        raise LimitError("not enough memory for it: draw it smaller, or in regions", "memory") from error
