@@ -1,6 +1,5 @@
 """What a fuzz run counts, over inputs, processes and runs."""
 
-import dataclasses
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -69,5 +68,5 @@ def load(path: Path | None, seed: int) -> dict[str, Tally]:
 
 def save(path: Path, seed: int, tallies: dict[str, Tally]) -> None:
     """Write the state file."""
-    state = {kind: dataclasses.asdict(tally) for kind, tally in tallies.items()}
+    state = {kind: vars(tally) for kind, tally in tallies.items()}
     path.write_text(json.dumps({"seed": seed, **state}, indent=1))
