@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from inrcodec.errors import LimitError
+from inrcodec.errors import LimitError, RequestError
 from inrcodec.pixels import MAX_PIXELS, MAX_SIDE
+
+_MOST = 2**60
+"""No limit is higher, so that no array is larger than NumPy can count."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ class DecodeLimits:
     max_macs_per_byte: int = 2**30
     """The same for each byte of the file, so that a small file cannot ask for long work: 1 KiB buys four minutes. A
     picture drawn at its native size takes about 1.5 a pixel."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= _MOST:
+                raise RequestError(f"limit {name}: {value} is not in 0 .. 2^60")
 
     def check(self, name: str, value: int, what: str) -> None:
         """Raise LimitError if `value` is over the limit `name`; `what` says of whom, in words."""
