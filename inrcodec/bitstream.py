@@ -10,14 +10,15 @@ little-endian. There are no floats in a file.
     fixed          4 bytes  magic 89 49 4E 52 ("\x89INR"; the high bit catches 7-bit links, as PNG's does)
                    u8       version = 1
                    u8       flags: bit 0 F32_SAFE; bits 1 .. 7 reserved, 0
-                   varint   total_length: bytes of the whole file, CRC included
+                   varint   total_length: bytes of the whole file, CRC included, written so that the file is the
+                            shortest: never 2^7, 2^14, 2^21 or 2^28, where one byte less of it makes one less in all
     picture        varint   height, native pixels, 1 .. 2^31 - 1
                    varint   width, likewise
                    u8       pixel: bits 0 .. 1 channels - 1: grey, grey and alpha, RGB, RGBA
                                    bits 2 .. 3 sample depth: 0 is 8 bits; 1 .. 3 reserved
                                    bits 4 .. 6 colour: 0 is sRGB, or its grey; 1 .. 7 reserved
                                    bit 7 reserved, 0
-    sections       u8       id; ids strictly ascend
+    sections       u8       id, not 0; ids strictly ascend
                    varint   length of the payload in bytes
                    ...      payload
     end            u32      CRC-32 (polynomial of zlib and PNG) of all bytes before it
@@ -205,6 +206,8 @@ def _sealed(data: bytes, limits: DecodeLimits) -> _Reader:
     limits.check("max_file_bytes", total_length, f"the file has {total_length:,} bytes")
     if total_length < start + _CRC_BYTES:
         raise CorruptError(f"total_length: {total_length} bytes are too few")
+    if len(varint(total_length - 1)) < start - 6:
+        raise CorruptError(f"total_length: {total_length} is written in a byte more than the file needs")
     if struct.unpack("<I", data[-_CRC_BYTES:])[0] != zlib.crc32(memoryview(data)[:-_CRC_BYTES]):
         raise ChecksumError("the checksum does not match: the file is damaged")
     return _Reader(data, start, total_length - _CRC_BYTES)

@@ -6,8 +6,12 @@ position p (0 = first edge, n = last edge, pixel i has its centre at i + 1/2) ha
 
     (2 p - n) / m
 
-computed in float64 and rounded once to float32. Any grid over any interval follows from this one formula, so grids of
-all sizes cover the same frame and nothing shifts when the size changes.
+computed in float64 and rounded once to float32. Of k equal cells over start .. stop, cell i has its centre at
+
+    p = start + (i + 1/2) * ((stop - start) / k)
+
+in this order of operations. Any grid over any interval follows from these two formulas, so grids of all sizes cover the
+same frame and nothing shifts when the size changes.
 
 Values. A code v of 0 .. 255 is v / 127.5 - 1 in [-1, 1]; back, a value u is floor(127.5 (u + 1) + 1/2), clamped.
 """

@@ -114,3 +114,18 @@ def some_ancillary(rng: Rng) -> bytes:
     unknown = {int(key): rng.bytes(int(rng.integers(0, 200))) for key in rng.integers(0x81, 0x100, rng.integers(3))}
     chosen = {**(known if rng.random() < 0.5 else {}), **unknown}
     return b"".join(section(key, chosen[key]) for key in sorted(chosen))
+
+
+def mutated_file(seed: int) -> bytes:
+    """A valid file with bytes changed, taken out or put in anywhere behind its length, which is made right again."""
+    rng = np.random.default_rng(seed)
+    data = valid_file(int(rng.integers(2**32)))
+    start = 6 + next(i for i, byte in enumerate(data[6:], 1) if byte < 0x80)
+    body = bytearray(data[start:-4])
+    for _ in range(rng.choice([1, 1, 1, 2, 5])):
+        near = min(len(body), int(rng.choice([12, 60, len(body)])))  # most fields lie at the front
+        at, length = int(rng.integers(near)), int(rng.choice([0, 1, 1, 1, 2, 9]))
+        bit = bytes([body[at] ^ 1 << int(rng.integers(8))])
+        body[at : at + length] = [b"", b"\x00", b"\xff", bit, rng.bytes(1), rng.bytes(6)][rng.integers(6)]
+        body = body or bytearray(1)
+    return seal(bytes(body), flags=data[5] ^ int(rng.choice([0, 1, 2, 128], p=[0.91, 0.03, 0.03, 0.03])))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests import generator, independent_decoder
-from tests.helpers import RAW, header, seal, section, siren, varint, weights_by, zstd_frame
+from tests.helpers import RAW, header, reseal, seal, section, siren, varint, weights_by, zstd_frame
 
 
 class Valid(NamedTuple):
@@ -38,6 +38,20 @@ def one_layer(
 ) -> bytes:
     """A file of a network of one sine layer; `weights` are coder and symbols."""
     return seal(header(*size, pixel) + siren(1, (neurons,), codes, weights))
+
+
+def padded(body_bytes: int) -> bytes:
+    """The body of the small file, lengthened to so many bytes by a section."""
+    body = header() + siren()
+    return body + next(
+        note for n in range(body_bytes) if len(note := section(0x90, bytes(n))) == body_bytes - len(body)
+    )
+
+
+def longer_length(total: int) -> bytes:
+    """A file of 2^(7 k) bytes that says so in a byte more than it would need with one byte less."""
+    start = SMALL[:6] + varint(total)
+    return reseal(start + padded(total - len(start) - 4) + bytes(4))
 
 
 def ones(neurons: int, channels: int = 3) -> bytes:
@@ -90,6 +104,9 @@ def valid() -> Iterator[Valid]:
     yield Valid("ancillary_empty", "an empty one", seal(header() + siren() + section(0xFF, b"")))
     several = b"".join(section(key, bytes([key])) for key in range(0x81, 0xA0))
     yield Valid("ancillary_many", "31 of them", seal(header() + siren() + several))
+    for total in (127, 129):
+        body = padded(total - 10 - len(varint(total)))
+        yield Valid(f"length_{total}", "a length next to 128, which no file has", seal(body))
     yield Valid("length_3_bytes", "total_length of 3 bytes", seal(header() + siren() + section(0x90, bytes(17_000))))
     for seed in (1, 2, 3, 5, 8, 13, 21, 34):
         yield Valid(f"random_{seed}", f"generator.valid_file({seed})", generator.valid_file(seed))
@@ -122,6 +139,8 @@ def _bad_starts() -> Iterator[Bad]:
         ("length_less", "total_length too small", SMALL[:6] + b"\x69" + SMALL[7:], "CorruptError", "105"),
         ("length_overlong", "not canonical", SMALL[:6] + b"\xeb\x00" + SMALL[7:], "CorruptError", "canonical"),
         ("length_too_few", "no room for the CRC", b"\x89INR\x01\x00\x08\x00", "CorruptError", "too few"),
+        ("length_128", "128 bytes, their number in two", longer_length(128), "CorruptError", "a byte more"),
+        ("length_16384", "16,384 bytes, their number in three", longer_length(2**14), "CorruptError", "a byte more"),
         ("version_0", "the experimental format", seal(header(), version=0), "UnsupportedError", "inrcodec 0.1"),
         ("version_2", "a later format", seal(header(), version=2), "UnsupportedError", "version 2"),
         ("crc_bit", "one bit of the CRC", SMALL[:-1] + bytes([SMALL[-1] ^ 1]), "ChecksumError", "checksum"),
@@ -213,6 +232,8 @@ def _bad_weights() -> Iterator[Bad]:
         ("frame_bomb", aligned(0, b"\x00\x58\x03\x00\x08\x00"), "more than 15 bytes"),
         ("frame_lies_2_40", aligned(0, zstd_frame(five, 0xC0, b"\x58" + content_size)), "zstd frame"),
         ("window_16_mib", aligned(0, zstd_frame(five, fields=b"\x70")), "damaged"),
+        ("window_16_mib_sized", aligned(0, zstd_frame(five, 0x80, b"\x70\5\0\0\0")), "window wider"),
+        ("window_9_mib_sized", aligned(0, zstd_frame(five, 0x80, b"\x69\5\0\0\0")), "window wider"),
         ("dictionary", aligned(0, zstd_frame(five, 1, b"\x58\x07")), "damaged"),
     ):
         yield Bad(name, "symbols that no encoder writes", one_layer(1, weights, pixel=0), "CorruptError", says)

@@ -101,7 +101,7 @@ def unsealed(data: bytes) -> tuple[int, Cursor]:
     if cursor.take(5) != b"\x89INR\x01":
         fail("magic or version")
     flags = within(cursor.byte(), 0, 1, "flags: reserved")
-    if cursor.varint() != len(data):
+    if cursor.varint() != len(data) or len(data) in (2**7, 2**14, 2**21, 2**28):
         fail("total_length")
     body, crc = cursor.take(len(cursor.left) - 4), cursor.left
     if zlib.crc32(data[:-4]) != int.from_bytes(crc, "little"):
@@ -113,7 +113,7 @@ def sections_of(body: Cursor) -> list[tuple[int, bytes]]:
     found: list[tuple[int, bytes]] = []
     while body.left:
         section_id = body.byte()
-        if found and section_id <= found[-1][0]:
+        if section_id <= (found[-1][0] if found else 0):
             fail("section ids do not ascend")
         if section_id < 0x80 and section_id != 1:
             fail(f"section {section_id} is critical and unknown")
@@ -161,7 +161,9 @@ def number(bits: Iterator[int], width: int) -> int:
 
 
 def unframed(payload: bytes) -> bytes:
-    """The content of exactly one frame."""
+    """The content of exactly one frame, whose window is at most 8 MiB: 2^23 = 2^(10 + 104 // 8)."""
+    if len(payload) > 1 and not payload[0] & 32 and payload[1] > 104:
+        fail("zstd: a window too wide")
     decompressor = zstandard.ZstdDecompressor(max_window_size=2**23).decompressobj()
     try:
         content = decompressor.decompress(ZSTD_MAGIC + payload)

@@ -58,7 +58,8 @@ def test_the_watch_can_fail(code: str, event: str) -> None:
     assert event in events(code)
 
 
-MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "yaml", "runpy", "code", "ctypes", "imp"}
+MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "yaml", "runpy", "code", "ctypes", "imp", "subprocess",
+           "socket", "urllib", "http"}  # fmt: skip
 CALLS = {"eval", "exec", "compile", "__import__", "breakpoint", "input"}
 METHODS = {("os", "system"), ("os", "popen"), ("torch", "load"), ("torch", "save"), ("np", "load"), ("np", "fromfile"),
            ("os", "execv"), ("tempfile", "mktemp"), ("numpy", "load")}  # fmt: skip

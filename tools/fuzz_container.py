@@ -11,7 +11,7 @@ from fuzz_bytes import below, edge, noise
 
 from inrcodec import bitstream, decoder
 from inrcodec.entropy import varint
-from tests.helpers import reseal, seal
+from tests.helpers import reseal, seal, section
 
 _READ, _DRAWN = 0.25, 0.03
 """Fractions of accepted inputs whose weights are read, and that are drawn."""
@@ -63,10 +63,22 @@ def mutate(rng: random.Random, seeds: Sequence[Seed]) -> bytes:
         return noise(rng, one.data, other.data)
     if how < 0.06:
         return reseal(noise(rng, one.data, other.data) + bytes(4))
+    if how < 0.07:
+        return at_a_border(rng, one)
     flags = one.flags if how < 0.98 else below(rng, 256)
     if how < 0.25:
         return seal(noise(rng, one.body, other.body), flags=flags)
     return seal(assembled(rng, restructured(rng, one, other)), flags=flags)
+
+
+def at_a_border(rng: random.Random, one: Seed) -> bytes:
+    """A file of 127 to 129 bytes, total_length in two of them: too many, one more than it needs, and right."""
+    length = 127 + below(rng, 3)
+    padding = length - 12 - len(one.body) - 2
+    if padding < 0:
+        return one.data
+    start = bitstream.MAGIC + bytes([bitstream.VERSION, one.flags, length & 0x7F | 0x80, length >> 7])
+    return reseal(start + one.body + section(0xFF, bytes(padding)) + bytes(4))
 
 
 def restructured(rng: random.Random, one: Seed, other: Seed) -> Groups:
