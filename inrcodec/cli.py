@@ -329,8 +329,8 @@ def _verify(options: argparse.Namespace) -> int:
         raise _about(options.input, error) from error
     by_default = verdict.default
     print(
-        f"{_printable(options.input)}: {verdict.text}; by default {by_default.differing} of {by_default.samples} samples differ "
-        f"from those in float64, by at most {by_default.most_apart}"
+        f"{_printable(options.input)}: {verdict.text}; by default {by_default.differing} of {by_default.samples} "
+        f"samples differ from those in float64, by at most {by_default.most_apart}"
     )
     return BitstreamError.exit_code if verdict.text == "wrong" else 0
 
