@@ -55,6 +55,9 @@ tolerance: sums of products and sines alone. Two classes of decoders:
     M  float32: at least 99.99 % of the samples are those of class X, none is more than 1 code away. Allowed where
        F32_SAFE is set: the encoder has checked it at the native size and at twice that. Otherwise draw in float64
 
+Weights may make a network so chaotic that float64 is not enough, and two decoders of class X differ. Such a file is
+legal, and nothing is promised of it: a HASH is, as F32_SAFE is, the word of an encoder that has drawn the picture.
+
 No reduced precision (TF32, bfloat16, float16) is in either class: it is up to 69 codes off.
 
 Policy. Reserved bits and codes must be checked, and are refused by name. New features are new sections, critical only

@@ -1,10 +1,11 @@
 """The command line: `inrcodec encode | decode | info | verify`. Arguments and file I/O; the codec is imported late.
 
 Exit codes: 0 success, 2 wrong arguments, 3 bad input file, or a target not reached, 4 over a limit, 5 output exists or
-cannot be written, 6 the encoder failed, 70 a bug in inrcodec, 130 stopped by Ctrl-C.
+cannot be written, 6 the encoder failed, 70 a bug in inrcodec, 130 stopped by Ctrl-C, 143 ended by SIGTERM.
 """
 
 import argparse
+import functools
 import json
 import math
 import os
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from inrcodec import __version__
-from inrcodec.errors import BitstreamError, InrError, RequestError
+from inrcodec.errors import BitstreamError, CheckpointError, InrError, RequestError
 
 if TYPE_CHECKING:
+    from inrcodec.checkpoint import Checkpoint
     from inrcodec.decoder import Picture, Region
     from inrcodec.encoder import Encoded
     from inrcodec.limits import DecodeLimits
@@ -35,7 +37,7 @@ examples:
   inrcodec verify photo.inr                            is it drawn as it should be
 
 exit codes: 0 success, 2 wrong arguments, 3 bad input file, or a target not reached, 4 over a limit,
-5 output exists or cannot be written, 6 encoder failed, 70 bug, 130 stopped by Ctrl-C
+5 output exists or cannot be written, 6 encoder failed, 70 bug, 130 stopped by Ctrl-C, 143 ended by SIGTERM
 """
 _PICTURE_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF",
                      ".bmp": "BMP", ".ppm": "PPM", ".pgm": "PPM"}  # fmt: skip
@@ -54,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its exit
         return 0
+    except MemoryError:
+        return _fail("out of memory: ask for something smaller, or close other programs", 6, options.debug)
     except Exception as error:
         return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 70, options.debug)
     return int(code)
@@ -120,6 +124,10 @@ def _add_encode(commands: Any) -> None:
     command.add_argument(
         "--prune", type=float, default=0.0, metavar="FRACTION", help="weights to prune; default 0, as it does not pay"
     )
+    command.add_argument("--resume", action="store_true", help="go on with an encode that was ended, if there is one")
+    command.add_argument(
+        "--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints; default 60"
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="say what each stage cost and saved")
     _add_common(command, _encode)
 
@@ -174,18 +182,35 @@ def _add_common(command: argparse.ArgumentParser, run: Any) -> None:
 
 
 def _encode(options: argparse.Namespace) -> int:
-    from inrcodec import files
-    from inrcodec.terminal import Interrupt, ProgressLine
+    from inrcodec import checkpoint, files
+    from inrcodec.terminal import Interrupt, ProgressLine, Terminated
 
     output = options.output or _beside(options.input, ".inr")
     files.check_output(output, options.input, options.force)
-    start, line = time.monotonic(), ProgressLine()
-    with Interrupt() as interrupt:
-        try:
-            encoded = _encoded(options, interrupt, line)
-        finally:
-            line.clear()
-        files.write_output(output, encoded.data, options.input, options.force)
+    start, line, interrupt = time.monotonic(), ProgressLine(), Interrupt()
+
+    @functools.cache
+    def note(text: str) -> None:
+        """Say something once."""
+        line.clear()
+        _say(f"inrcodec: {text}")
+
+    path, every = checkpoint.path_for(output), options.checkpoint_every
+    keeper = checkpoint.Checkpoint(path, options.resume, every, note, interrupt.settled)
+    keeper.open(options.force)
+    try:
+        with interrupt:
+            try:
+                encoded = _encoded(options, interrupt, line, note, keeper)
+            finally:
+                line.clear()
+            files.write_output(output, encoded.data, options.input, options.force)
+    except KeyboardInterrupt:
+        return _fail(f"stopped, no file was written{_way_on(keeper)}", 130, debug=False)
+    except Terminated:
+        keeper.save()
+        return _fail(f"ended by SIGTERM, no file was written{_way_on(keeper)}", 143, debug=False)
+    keeper.discard()
     if options.verbose:
         _print_stages(encoded)
     _say(
@@ -197,13 +222,17 @@ def _encode(options: argparse.Namespace) -> int:
     return 0 if encoded.met else 3
 
 
+def _way_on(keeper: "Checkpoint") -> str:
+    return f"; {keeper.path} stays: add --resume to go on" if keeper.exists() else ""
+
+
 def _missed(options: argparse.Namespace, encoded: "Encoded") -> str:
     if options.psnr is not None:
         return f"{encoded.psnr:.2f} dB instead of {options.psnr:g}"
     return f"{len(encoded.data):,} bytes, {encoded.bpp:.4g} bpp"
 
 
-def _encoded(options: argparse.Namespace, interrupt: Any, line: Any) -> "Encoded":
+def _encoded(options: argparse.Namespace, interrupt: Any, line: Any, note: Any, keeper: "Checkpoint") -> "Encoded":
     from inrcodec import images
     from inrcodec.config import EncoderConfig
     from inrcodec.progress import Monitor
@@ -213,7 +242,10 @@ def _encoded(options: argparse.Namespace, interrupt: Any, line: Any) -> "Encoded
     image = images.read_image(options.input)
     from inrcodec.encoder import encode_with_report
 
-    return encode_with_report(image, config, Monitor(line.show, interrupt.asked, line.announce))
+    try:
+        return encode_with_report(image, config, Monitor(line.show, interrupt.asked, line.announce, note), keeper)
+    except CheckpointError as error:
+        raise keeper.refused(error) from error
 
 
 def _print_stages(encoded: "Encoded") -> None:

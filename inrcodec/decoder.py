@@ -137,7 +137,7 @@ class Picture:
 
     @property
     def channels(self) -> int:
-        """1 grey, 3 RGB, 4 RGBA."""
+        """1 grey, 2 grey and alpha, 3 RGB, 4 RGBA."""
         return self.model.arch.channels
 
     @within_memory()

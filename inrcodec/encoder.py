@@ -3,6 +3,8 @@
 A quality chooses the network and the noise of rounding from `ladder.py`. A number of bytes chooses the network that has
 about as many at the ladder's noise, and a PSNR the one that a short pilot promises it of; the noise is then searched
 so that the file meets the target (`targets.py`).
+
+No file is worse than the picture's mean colour everywhere: where a search ends below that, this is the file.
 """
 
 import math
@@ -17,8 +19,11 @@ from inrcodec.compress import PruneConfig, QuantizeConfig, Quantizer, Stage, pru
 from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import FitConfig, Picture, optimize
+from inrcodec.memory import shortage_is_an_error
 from inrcodec.network import Network
 from inrcodec.progress import SILENT, Estimate, Monitor
+from inrcodec.resume import Session
+from inrcodec.state import FORGETFUL, Keeper
 
 
 def choose_device(name: str) -> torch.device:
@@ -60,25 +65,48 @@ def encode(image: images.ImageLike, config: EncoderConfig = EncoderConfig(), mon
     return encode_with_report(image, config, monitor).data
 
 
+@shortage_is_an_error()
 def encode_with_report(
     image: images.ImageLike,
     config: EncoderConfig = EncoderConfig(),
     monitor: Monitor = SILENT,
+    keeper: Keeper = FORGETFUL,
 ) -> Encoded:
-    """As `encode`, with what each stage cost and saved."""
+    """As `encode`, with what each stage cost and saved; `keeper` gets the state, and gives it to another process.
+
+    Also raises CheckpointError where what `keeper` has kept is damaged, or is not of this picture and these options.
+    """
     codes = images.to_array(image)
     height, width, _ = codes.shape
     goal = choose_goal(config, *codes.shape)
     device = choose_device(config.device)
-    point = choose_point(codes, config, goal, device, monitor)
+    session = Session(keeper, codes, config, device.type)
+    point = session.point(lambda: choose_point(codes, config, goal, device, monitor))
     network, picture = start(codes, point, config.seed, device), Picture(codes, device)
     searches = plan(config, point, network.arch)
     if monitor.announce:
         monitor.announce(announcement(network, picture, searches, config))
-    rounded, stages, met = _search(network, picture, searches, goal, codes, monitor)
+    rounded, stages, met = _search(network, picture, searches, goal, codes, monitor, session)
     network.load(rounded.values)
     data = bitstream.write(conformance.certify(rounded.model))
-    return Encoded(data, height, width, verify(data, codes, network), tuple(stages), met)
+    found = Encoded(data, height, width, verify(data, codes, network), tuple(stages), met)
+    return better_than_one_colour(found, codes, goal)
+
+
+def better_than_one_colour(found: Encoded, codes: NDArray[np.uint8], goal: targets.Goal) -> Encoded:
+    """`found`; or, where that is worse than the mean colour of the picture (H, W, C) everywhere, the file of this."""
+    height, width, _ = codes.shape
+    colour = np.rint(codes.mean((0, 1))).astype(np.uint8)
+    if found.psnr >= metrics.psnr(codes, np.full_like(codes, colour)):
+        return found
+    model = conformance.certify(ladder.one_colour(height, width, pixels.to_unit(colour)))
+    data = bitstream.write(model)
+    if isinstance(goal, targets.BytesGoal) and len(data) > goal.high:
+        return found
+    psnr = verify(data, codes, Network(model.arch, model.dequantize(), torch.device("cpu")))
+    met = found.met or (isinstance(goal, targets.PsnrGoal) and psnr >= goal.psnr - targets.PSNR_TOLERANCE)
+    stage = Stage("one colour", psnr, len(data), "instead, as the search ended below it")
+    return Encoded(data, height, width, psnr, (*found.stages, stage), met)
 
 
 _SIZE_AIM = 0.993
@@ -132,7 +160,7 @@ def _pilot(
         network = start(codes, point, config.seed, device)
         count = network.arch.param_count()
         search = replace(plan(config, point, network.arch).fit, steps=steps)
-        found = optimize(network, picture, search, monitor=Monitor(stopped=monitor.stopped))
+        found = optimize(network, picture, search, monitor=Monitor(stopped=monitor.stopped, note=monitor.note))
         return ladder.HEADER_BYTES + point.bits_per_weight * count / 8, found
 
     size = pilot.choose_bytes(psnr, usual.fit.steps, pilot.curve(codes), fit)
@@ -212,11 +240,12 @@ def _search(
     goal: targets.Goal,
     codes: NDArray[np.uint8],
     monitor: Monitor,
+    keeper: Keeper,
 ) -> tuple[targets.Rounded, list[Stage], bool]:
     """Fit, prune, quantize and write; an interrupted search is cut short, not left out. Also whether `goal` is met."""
     fit_steps, prune_steps, round_steps = searches.steps
     total = sum(searches.steps)
-    psnr = optimize(network, picture, searches.fit, monitor=within(monitor, 0, total))
+    psnr = optimize(network, picture, searches.fit, monitor=within(monitor, 0, total), keeper=keeper)
     network.sort()
     count = network.arch.param_count()
     stages = [Stage("fit", psnr, 4 * count, f"{count} weights")]

@@ -8,16 +8,19 @@
         CorruptError                    its fields are illegal or contradict each other
         UnsupportedError                it needs a newer decoder
       InputImageError              3    the picture to encode cannot be read
+      CheckpointError              3    what `encode --resume` is to go on from is damaged, or of another encode
       TargetError                  3    the picture cannot be stored in so few bytes; known only after the fit
       LimitError                   4    legal, but larger than what this decoder accepts
       RequestError                 2    the caller asked for something impossible
       OutputError                  5    the output exists, or cannot be written
       EncodeError                  6    the encoder failed
         VerifyError                     the written bytes do not decode to the fitted picture
+        ResourceError                   memory ended, whatever was tried
       StoppedError               130    the caller asked for an end
 
 Exit 0 is success; 3 is also, without an exception, that of a file that was written but misses its target; 2 is also
-argparse's code for a wrong command line, 130 an interrupt, 70 a bug of ours.
+argparse's code for a wrong command line, 6 that of memory that ends anywhere, 130 an interrupt, 143 SIGTERM, 70 a bug
+of ours.
 """
 
 import copy
@@ -85,6 +88,12 @@ class InputImageError(InrError, ValueError):
     exit_code = 3
 
 
+class CheckpointError(InrError, ValueError):
+    """The state of an unfinished encode is damaged, or it is that of another encode."""
+
+    exit_code = 3
+
+
 class RequestError(InrError, ValueError):
     """An argument is out of range: a size, a scale, a region, an option."""
 
@@ -105,6 +114,10 @@ class EncodeError(InrError):
 
 class VerifyError(EncodeError):
     """What the bytes decode to differs from what the encoder fitted."""
+
+
+class ResourceError(EncodeError):
+    """There is not enough memory, even for the smallest chunks of pixels."""
 
 
 class StoppedError(InrError):

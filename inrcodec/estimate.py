@@ -52,7 +52,7 @@ Clock = Callable[[], float]
 
 def measure(network: Network, picture: Picture, config: FitConfig, clock: Clock = time.perf_counter) -> Timing:
     """Time steps of the fit that `config` describes, on a copy of `network`."""
-    copy = Network(network.arch, [value.cpu().numpy() for value in network.snapshot()], network.device)
+    copy = network.on(network.device)
 
     def now() -> float:
         float(copy.values[0].detach().sum())  # a GPU has finished when this number is here

@@ -1,6 +1,15 @@
-"""Files in and out: bounded reads of regular files, and writes that leave the whole new file or the old state."""
+"""Files in and out: bounded reads of regular files, and writes that leave the whole new file or the old state.
 
+A write goes through a temporary file beside its target, `.NAME-MARK-PID-RANDOM.tmp`. MARK is a hash of the target's
+whole name and of the machine's, so that the next write to the same target knows, and removes, what a killed process has
+left.
+"""
+
+import contextlib
+import hashlib
 import os
+import platform
+import re
 import stat
 import sys
 import tempfile
@@ -63,8 +72,8 @@ def _check_path(path: Path, name: str, source: str, force: bool) -> None:
 def write_output(name: str, data: bytes, source: str, force: bool) -> None:
     """Write `data` to a file in one step, or to standard output ("-").
 
-    The bytes go to a temporary file beside the target, are read back and compared, and then take the target's name.
-    Raises OutputError; then nothing has changed.
+    Where the target is a symbolic link the file takes the place of the link, and what that pointed to stays. Raises
+    OutputError; then nothing has changed.
     """
     check_output(name, source, force)
     try:
@@ -72,15 +81,20 @@ def write_output(name: str, data: bytes, source: str, force: bool) -> None:
             with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:  # its own buffer: none is left if it fails
                 stdout.write(data)
         else:
-            _replace(Path(name), data)
+            write_atomically(Path(name), data)
     except (OutputError, BrokenPipeError):
         raise
     except OSError as error:
         raise OutputError(f"{name}: {error.strerror or error}") from error
 
 
-def _replace(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".tmp", dir=path.parent)
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` to a file, whatever was there: the bytes are read back and compared before they take its name.
+
+    Raises OSError, of which OutputError is one; then nothing has changed.
+    """
+    remove_leftovers(path)
+    handle, temporary = tempfile.mkstemp(prefix=f"{_mark(path)}{os.getpid()}-", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -95,3 +109,30 @@ def _replace(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _mark(path: Path) -> str:
+    """What the names of all temporary files of a target begin with."""
+    whole = os.fsencode(path.name) + b"\0" + os.fsencode(platform.node())
+    return f".{path.name[:40]}-{hashlib.sha256(whole).hexdigest()[:8]}-"
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that dead processes left of writes to this target, and nothing else."""
+    ours = re.escape(_mark(path)) + r"(\d{1,9})-\w{8}\.tmp"
+    for name in os.listdir(path.parent):
+        found = re.fullmatch(ours, name)
+        if found and not _alive(int(found[1])):
+            with contextlib.suppress(OSError):
+                os.unlink(path.with_name(name))
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this number may be running; of other systems than POSIX that is not asked."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True

@@ -5,9 +5,14 @@ sums the chunks' gradients in a fixed order, and steps SOAP on the layers' matri
 `project(weights)` and applied to the weights themselves (the straight-through estimator), so that one loop serves
 fitting (the identity), fine-tuning under a pruning mask, and fine-tuning under quantization.
 
-Memory: the picture as uint8, and a batch; nothing else grows with the picture.
+Memory: the picture as uint8, and a batch; nothing else grows with the picture. Where it runs out, the chunks are
+halved, which changes nothing but the order of sums, and at last a GPU hands the sums over to the CPU.
+
+A search can leave its whole state with a `Keeper` between any two steps, and another process goes on from there: on one
+thread of the same CPU to the same weights, bit by bit.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +26,15 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from inrcodec import pixels
+from inrcodec import memory, pixels
+from inrcodec.errors import CheckpointError, ResourceError
 from inrcodec.kernels import Tape
 from inrcodec.metrics import psnr_of_mse
 from inrcodec.network import Network, join_matrices, split_matrices
 from inrcodec.optim import Soap
 from inrcodec.progress import SILENT, Monitor, Progress
 from inrcodec.siren import Array
+from inrcodec.state import FORGETFUL, Keeper, State, below, prefixed, take, take_count, take_finite, take_number
 
 Project = Callable[[Sequence[Tensor], float], list[Tensor]]
 """Maps the trained tensors, at a fraction 0 .. 1 of the way, to those that the network is evaluated with. At 1 they are
@@ -68,6 +75,8 @@ class FitConfig:
 
 _GPU_CHUNK = 131_072
 """Pixels in a chunk on a GPU."""
+_LEAST_CHUNK = 64
+"""Pixels; where there is no memory for so few, there is none to be had."""
 
 
 def no_projection(values: Sequence[Tensor], progress: float) -> list[Tensor]:
@@ -93,8 +102,16 @@ class Picture:
     def __len__(self) -> int:
         return len(self._codes)
 
+    def on(self, device: torch.device) -> "Picture":
+        """A copy on a device."""
+        there = copy.copy(self)
+        parts = (self._codes, self._rows, self._columns)
+        there._codes, there._rows, there._columns = (part.to(device) for part in parts)
+        return there
+
     def samples(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixel numbers (N,) -> their coords (N, 2) and values (N, C) in [-1, 1]."""
+        """Pixel numbers (N,) -> their coords (N, 2) and values (N, C) in [-1, 1], where the picture is."""
+        index = index.to(self._codes.device)
         rows = self._rows[torch.div(index, self.width, rounding_mode="floor")]
         coords = torch.stack([rows, self._columns[index % self.width]], 1)
         return coords, self._codes[index].to(torch.float32).div_(127.5).sub_(1)
@@ -115,45 +132,51 @@ def chunk_map(device: torch.device) -> Iterator[Map]:
         torch.set_num_threads(threads)
 
 
+OfChunk = Callable[[Tape, Sequence[Array], Tensor], list[Tensor]]
+"""What is summed: of a chunk's pixels, on a tape, at the layers' matrices."""
+
+
 class PixelSums:
     """Sums over pixels of what a network makes of a picture, and of its derivatives: chunk by chunk, in fixed order."""
 
-    def __init__(self, network: Network, picture: Picture, chunk: int, run: Map) -> None:
-        self.network, self.picture, self._run = network, picture, run
+    def __init__(
+        self, network: Network, picture: Picture, chunk: int, run: Map, note: Callable[[str], None] = SILENT.note
+    ) -> None:
+        """`note` is told where memory runs out."""
+        self.network, self.picture, self._run, self._note = network, picture, run, note
+        self._cpu_chunk = chunk
         self._chunk = chunk if network.device.type == "cpu" else max(chunk, _GPU_CHUNK)
         self._tapes: SimpleQueue[Tape] = SimpleQueue()
 
     def squared_error(self, at: Sequence[Tensor], index: Tensor) -> float:
         """Sum over the pixels `index` and channels of (output - value)^2 at the tensors `at`."""
-        matrices = self.network.matrices(at)
 
-        def of_chunk(tape: Tape, part: Tensor) -> list[Tensor]:
+        def of_chunk(tape: Tape, matrices: Sequence[Array], part: Tensor) -> list[Tensor]:
             error = self._error(tape, matrices, part)
             return [self.network.tensor(error).square().sum(dtype=torch.float64)]
 
-        return float(self._total(of_chunk, index)[0])
+        return float(self._total(of_chunk, at, index)[0])
 
     def gradient(self, at: Sequence[Tensor], index: Tensor) -> list[Tensor]:
         """Gradient of the mean squared error over the pixels `index` at the tensors `at`: d / d [W | b], by layers."""
-        matrices, scale = self.network.matrices(at), 2 / (len(index) * self.picture.channels)
+        scale = 2 / (len(index) * self.picture.channels)
 
-        def of_chunk(tape: Tape, part: Tensor) -> list[Tensor]:
+        def of_chunk(tape: Tape, matrices: Sequence[Array], part: Tensor) -> list[Tensor]:
             error = self._error(tape, matrices, part)
             error *= scale
             pairs = tape.backward(matrices, error)
             return [self.network.tensor(delta @ inputs.T) for delta, inputs in pairs][::-1]
 
-        return self._total(of_chunk, index)
+        return self._total(of_chunk, at, index)
 
     def squares(self, at: Sequence[Tensor], index: Tensor, signs: Tensor) -> list[Tensor]:
         """Sum over the pixels `index` of (d (signs . output) / d weight)^2, by layers as [W | b]; signs (N, C)."""
-        matrices = self.network.matrices(at)
 
-        def of_chunk(tape: Tape, rows: Tensor) -> list[Tensor]:
+        def of_chunk(tape: Tape, matrices: Sequence[Array], rows: Tensor) -> list[Tensor]:
             pairs = self._signed(tape, matrices, index[rows], signs[rows])
             return [self.network.tensor((delta * delta) @ (inputs * inputs).T) for delta, inputs in pairs][::-1]
 
-        return self._total(of_chunk, torch.arange(len(index), device=index.device))
+        return self._total(of_chunk, at, torch.arange(len(index), device=index.device))
 
     def jacobian(self, at: Sequence[Tensor], index: Tensor, signs: Tensor) -> Tensor:
         """(n, N): d (signs . output) / d weight at the pixels `index`, for all n weights in canonical order."""
@@ -176,17 +199,44 @@ class PixelSums:
         tape.forward(matrices, self.network.array(self.picture.samples(part)[0]))
         return tape.backward(matrices, self.network.array(signs.T.contiguous()))
 
-    def _total(self, of_chunk: Callable[[Tape, Tensor], list[Tensor]], index: Tensor) -> list[Tensor]:
+    def _total(self, of_chunk: OfChunk, at: Sequence[Tensor], index: Tensor) -> list[Tensor]:
+        """The sums over the chunks of `index` at the tensors `at`, however small the chunks have to be."""
+        while True:
+            try:
+                return self._attempt(of_chunk, at, index)
+            except (MemoryError, RuntimeError) as error:
+                if not memory.ran_out(error):
+                    raise
+            self._save_memory()  # not above: the exception holds on to the memory
+
+    def _attempt(self, of_chunk: OfChunk, at: Sequence[Tensor], index: Tensor) -> list[Tensor]:
+        matrices = self.network.matrices(at)
+
         def with_tape(part: Tensor) -> list[Tensor]:
             tape = self._spare_tape()
             try:
                 with np.errstate(over="ignore", invalid="ignore"):  # of a search that diverges: `Search.look` sees it
-                    return of_chunk(tape, part)
+                    return of_chunk(tape, matrices, part)
             finally:
                 self._tapes.put(tape)
 
         parts = list(self._run(with_tape, torch.split(index, self._chunk)))
-        return [torch.stack(sums).sum(0) for sums in zip(*parts, strict=True)]
+        return [torch.stack(sums).sum(0).to(index.device) for sums in zip(*parts, strict=True)]
+
+    def _save_memory(self) -> None:
+        """Halve the chunks, which only splits the sums; where they cannot be smaller, leave the GPU for the CPU."""
+        self._tapes = SimpleQueue()
+        torch.cuda.empty_cache()
+        if self._chunk > _LEAST_CHUNK:
+            self._chunk //= 2
+            self._note(f"out of memory: going on with {self._chunk} pixels at once")
+        elif self.network.device.type != "cpu":
+            cpu = torch.device("cpu")
+            self.network, self.picture, self._run = self.network.on(cpu), self.picture.on(cpu), map
+            self._chunk = self._cpu_chunk
+            self._note("out of memory on the GPU: going on on the CPU")
+        else:
+            raise ResourceError("out of memory, even for a few pixels at once: close other programs")
 
     def _spare_tape(self) -> Tape:
         try:
@@ -219,15 +269,22 @@ def optimize(
     project: Project = no_projection,
     stage: str = "fit",
     monitor: Monitor = SILENT,
+    keeper: Keeper = FORGETFUL,
 ) -> float:
     """Fit `network` to `picture`, and leave in it the best projected tensors that were seen.
 
     Returns their PSNR in dB, before rounding to codes. Asks `monitor.stopped` before each step and reports to it at
-    every look at the picture; between looks nothing waits for the device.
+    every look at the picture; between looks nothing waits for the device. Goes on from what `keeper` has kept; raises
+    CheckpointError where that is no state of this search.
     """
     with chunk_map(network.device) as run:
-        search = Search(PixelSums(network, picture, config.chunk, run), config, project)
-        for step in range(config.steps):
+        search = Search(PixelSums(network, picture, config.chunk, run, monitor.note), config, project)
+        kept = keeper.load()
+        if kept is not None:
+            search.restore(kept)
+        begun = search.next
+        for step in range(begun, config.steps):
+            keeper.keep(search.state)
             if search.best <= config.enough or search.restarts > config.restarts:
                 break
             if monitor.stopped():
@@ -236,7 +293,10 @@ def optimize(
             search.step(step)
             if (step + 1) % config.evaluate_every == 0 or step + 1 == config.steps:
                 search.look()
-                monitor.report(Progress(stage, step + 1, config.steps, psnr_of_mse(search.best, peak=2)))
+                psnr = psnr_of_mse(search.best, peak=2)
+                monitor.report(Progress(stage, step + 1, config.steps, psnr, begun))
+        last = search.state()
+        keeper.settle(lambda: last)
         network.load(search.best_values)
     return psnr_of_mse(search.best, peak=2)
 
@@ -249,7 +309,7 @@ class Search:
         self._device = sums.network.device
         self._generator = torch.Generator(self._device).manual_seed(config.seed)
         self._rate = 1.0
-        self._step = self._start = 0
+        self.next = self._start = 0
         self.restarts = 0
         self.best = math.inf
         self._begin(sums.network.snapshot())
@@ -262,7 +322,7 @@ class Search:
 
     def step(self, step: int) -> None:
         """One batch, one step of SOAP."""
-        self._step = step
+        self.next = step + 1
         config, count = self._config, len(self._sums.picture)
         index = torch.randint(count, (min(config.batch, count),), generator=self._generator, device=self._device)
         at = self._project(self._values, step / config.steps)
@@ -276,5 +336,47 @@ class Search:
             self.best, self.best_values = error, [value.clone() for value in at]
         elif not error < self._config.leap * self.best:
             self._begin(self.best_values)
-            self._rate, self._start = self._rate / 2, self._step + 1
+            self._rate, self._start = self._rate / 2, self.next
             self.restarts += 1
+
+    def state(self) -> State:
+        """All that the next steps depend on, as copies. The inverse of `restore`."""
+        return {
+            "next": np.array(self.next, np.int64),
+            "start": np.array(self._start, np.int64),
+            "restarts": np.array(self.restarts, np.int64),
+            "rate": np.array(self._rate, np.float64),
+            "error": np.array(self.best, np.float64),
+            "generator": self._generator.get_state().cpu().numpy().copy(),
+            **{f"value{number}": value.cpu().numpy().copy() for number, value in enumerate(self._values)},
+            **{f"best{number}": value.cpu().numpy().copy() for number, value in enumerate(self.best_values)},
+            **prefixed("soap.", self._soap.state()),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from the state of another search for the same picture; raises CheckpointError where it is of none.
+
+        Values and moments need not be finite: they are not, at times, of a search that the next look calls back.
+        """
+        most = self._config.steps
+        self.next, self._start = take_count(state, "next", most), take_count(state, "start", most)
+        self.restarts = take_count(state, "restarts", most)
+        self._rate, self.best = take_number(state, "rate"), take_number(state, "error")
+        shapes = [(number, tuple(value.shape)) for number, value in enumerate(self._values)]
+        self.best_values = [self._tensor(take_finite(state, f"best{number}", shape)) for number, shape in shapes]
+        self._begin([self._tensor(take(state, f"value{number}", shape, np.float32)) for number, shape in shapes])
+        self._soap.restore(below("soap.", state))
+        self._draw_on(state)
+        if unknown := state.keys() - self.state().keys():
+            raise CheckpointError(f"{min(unknown)[:40]} is unknown")
+
+    def _tensor(self, array: NDArray[np.float32]) -> Tensor:
+        return torch.tensor(array, device=self._device)
+
+    def _draw_on(self, state: State) -> None:
+        """Draw the batches that the kept generator would have drawn."""
+        generator = take(state, "generator", tuple(self._generator.get_state().shape), np.uint8)
+        try:
+            self._generator.set_state(torch.tensor(generator))
+        except RuntimeError as error:
+            raise CheckpointError("generator is no state of a random generator") from error

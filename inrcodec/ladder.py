@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inrcodec import bitstream, siren
 from inrcodec.limits import DEFAULT_LIMITS
-from inrcodec.model import QuantizedModel
+from inrcodec.model import QuantizedModel, q_step_code
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ _BITS_PER_SAMPLE = 8
 """No network is larger, in bits at the ladder's noise, than the picture is as plain samples."""
 _SIDE_OF_W_MAX = 384
 """`InitConfig.w_max` is for this longer side, in pixels."""
+
+
+_STEP_OF_ONE_COLOUR = 1 / 512
+"""A quarter of a code: the nearest code is the colour's."""
 
 
 def rung(quality: int) -> Rung:
@@ -108,6 +113,14 @@ def smallest_bytes(height: int, width: int, channels: int) -> int:
     arch = choose_arch(1, 1, channels, 1)
     symbols = tuple(np.zeros(shape, np.int32) for shape in arch.param_shapes())
     return len(bitstream.write(QuantizedModel(arch, height, width, symbols, (0,) * len(symbols), content_hash=0)))
+
+
+def one_colour(height: int, width: int, values: NDArray[np.float32]) -> QuantizedModel:
+    """The smallest network that draws one colour exactly: `values` (channels,) in [-1, 1]."""
+    arch = choose_arch(1, 1, len(values), 1)
+    params = siren.one_colour(arch, values)
+    symbols = tuple(np.rint(param / _STEP_OF_ONE_COLOUR).astype(np.int32) for param in params)
+    return QuantizedModel(arch, height, width, symbols, (q_step_code(_STEP_OF_ONE_COLOUR),) * len(symbols))
 
 
 def largest_bytes(height: int, width: int) -> int:

@@ -48,6 +48,10 @@ class Network(nn.Module):
         """Copies of all tensors, as NumPy's."""
         return [value.cpu().numpy() for value in self.snapshot()]
 
+    def on(self, device: torch.device) -> "Network":
+        """A copy on a device."""
+        return Network(self.arch, self.arrays(), device)
+
     def sort(self) -> None:
         """Put the neurons in the order, and the signs, that cost the fewest bits: `siren.canonical`."""
         self.load([torch.from_numpy(value) for value in siren.canonical(self.arrays())])
@@ -63,8 +67,8 @@ class Network(nn.Module):
         return [self.array(matrix) for matrix in join_matrices(values)]
 
     def array(self, tensor: Tensor) -> Any:
-        """A tensor without gradient as an array of the kernels' module; shares its memory."""
-        return tensor.numpy() if self.device.type == "cpu" else tensor
+        """A tensor without gradient as an array of the kernels' module; shares its memory where it is on the device."""
+        return tensor.cpu().numpy() if self.device.type == "cpu" else tensor
 
     def tensor(self, array: Any) -> Tensor:
         """The inverse of `array`."""

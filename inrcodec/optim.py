@@ -14,9 +14,16 @@ The first step only sets up the factors, as in the paper's reference: there is n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from inrcodec.state import State, take, take_count
+
+_MOST_STEPS = 1 << 31
 
 
 @dataclass
@@ -65,8 +72,12 @@ class Soap:
 
     @torch.no_grad()
     def step(self, grads: Sequence[Tensor], rate: float) -> None:
-        """Move every tensor by one step of length about `rate` per coordinate of its eigenbasis."""
-        matrices = [grad if grad.dim() == 2 else grad[:, None] for grad in grads]
+        """Move every tensor by one step of length about `rate` per coordinate of its eigenbasis.
+
+        Gradients of which a number is not finite count as zeros; nothing waits for the device to find that out.
+        """
+        finite = torch.stack([grad.sum() for grad in grads]).sum().isfinite()
+        matrices = [torch.where(finite, grad if grad.dim() == 2 else grad[:, None], 0) for grad in grads]
         if not self._states:
             self._states = [self._start(grad, param.dim()) for grad, param in zip(matrices, self.params, strict=True)]
             return
@@ -74,6 +85,36 @@ class Soap:
         for param, scale, grad, state in zip(self.params, self.scales, matrices, self._states, strict=True):
             param.sub_(self._update(grad, state).view_as(param), alpha=scale * rate)
             self._track(grad, state)
+
+    def state(self) -> State:
+        """Factors, bases, moments and the count of steps, as copies; not the params. The inverse of `restore`."""
+        arrays: dict[str, NDArray[Any]] = {"steps": np.array(self.steps, np.int64)}
+        for number, state in enumerate(self._states):
+            named = {"first": state.first, "second": state.second}
+            for side, (factor, basis) in enumerate(zip(state.factors, state.bases, strict=True)):
+                named |= {f"factor{side}": factor, f"basis{side}": basis.T}  # as in memory: products round by that
+            arrays |= {f"{number}.{name}": tensor.cpu().numpy().copy() for name, tensor in named.items()}
+        return arrays
+
+    def restore(self, state: State) -> None:
+        """Go on where another left off that steps tensors of the same shapes; raises CheckpointError for others."""
+        self.steps = take_count(state, "steps", _MOST_STEPS)
+        started = len(state) > 1
+        self._states = [self._restored(state, *pair) for pair in enumerate(self.params)] if started else []
+
+    @staticmethod
+    def _restored(state: State, number: int, param: Tensor) -> _State:
+        def tensor(name: str, *shape: int) -> Tensor:
+            return torch.tensor(take(state, f"{number}.{name}", shape, np.float32), device=param.device)
+
+        shape = (len(param), param.numel() // len(param))
+        sides = range(param.dim())
+        return _State(
+            [tensor(f"factor{side}", shape[side], shape[side]) for side in sides],
+            [tensor(f"basis{side}", shape[side], shape[side]).T for side in sides],
+            tensor("first", *shape),
+            tensor("second", *shape),
+        )
 
     @staticmethod
     def _start(grad: Tensor, dim: int) -> _State:

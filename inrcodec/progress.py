@@ -13,6 +13,8 @@ class Progress:
     steps: int
     psnr: float
     """PSNR of the network's current picture in dB, before rounding to codes."""
+    begun: int = 0
+    """Step at which this process took the search up from another."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Monitor:
     stopped: Callable[[], bool] = lambda: False
     announce: Callable[[Estimate], None] | None = None
     """Told once, before the fit, how long it will take; without it nothing is measured."""
+    note: Callable[[str], None] = lambda text: None
+    """Told in a sentence what a user should know: that memory ran out, and what is done about it."""
 
 
 SILENT = Monitor()

@@ -1,4 +1,4 @@
-"""Family 0, SIREN: a small fully connected network of sine layers (Sitzmann et al. 2020, arXiv:2006.09661).
+"""SIREN: a small fully connected network of sine layers (Sitzmann et al. 2020, arXiv:2006.09661).
 
     a_0 = coords                             (N, 2) rows (y, x)
     a_l = sin(a_{l-1} W_l^T + b_l)           l = 1 .. depth, W_l is (dim_hidden[l], dim_hidden[l - 1])
@@ -34,7 +34,7 @@ class SirenArch:
     dim_hidden: tuple[int, ...]
     """Neurons of each sine layer."""
     channels: int = 3
-    """1 grey, 3 RGB, 4 RGBA."""
+    """1 grey, 2 grey and alpha, 3 RGB, 4 RGBA."""
 
     @property
     def depth(self) -> int:

@@ -1,4 +1,4 @@
-"""What a person sees and presses while a long command runs: a progress line, and Ctrl-C."""
+"""What a person sees and presses while a long command runs: a progress line, and Ctrl-C; and SIGTERM."""
 
 import contextlib
 import os
@@ -15,6 +15,7 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self._start = time.monotonic()
+        self._begun = 0
         self._shown = sys.stderr.isatty()
 
     def announce(self, estimate: Estimate) -> None:
@@ -29,7 +30,8 @@ class ProgressLine:
     def show(self, progress: Progress) -> None:
         """Rewrite the line."""
         elapsed = time.monotonic() - self._start
-        left = elapsed / progress.step * (progress.steps - progress.step)
+        self._begun = max(self._begun, progress.begun)
+        left = elapsed / max(1, progress.step - self._begun) * (progress.steps - progress.step)
         self._write(f"{progress.stage:5} {progress.step}/{progress.steps}  {progress.psnr:.2f} dB  {clock(left)} left")
 
     def clear(self) -> None:
@@ -56,24 +58,47 @@ def spoken(seconds: float) -> str:
     return " ".join(f"{value} {unit}" for value, unit in parts if value)
 
 
+class Terminated(BaseException):
+    """SIGTERM has come: end at once."""
+
+
 class Interrupt:
-    """While it is entered, the first Ctrl-C asks the work to finish early; the second raises KeyboardInterrupt."""
+    """While it is entered, the first Ctrl-C asks the work to finish early; the second raises KeyboardInterrupt.
+
+    SIGTERM raises Terminated: between two steps from the first `asked` on until `settled`, for the state of the search
+    has to be whole to be kept, and anywhere before and after.
+    """
 
     def __init__(self) -> None:
-        self._asked = False
+        self._asked = self._terminated = self._settled = False
+        self._at_once = True
 
     def asked(self) -> bool:
-        """Whether Ctrl-C was pressed."""
+        """Whether Ctrl-C was pressed; to be called between steps. Raises Terminated after SIGTERM."""
+        self._at_once = self._settled
+        if self._terminated:
+            raise Terminated
         return self._asked
 
+    def settled(self) -> None:
+        """No step is to be waited for from now on."""
+        self._settled = True
+        self.asked()
+
     def __enter__(self) -> "Interrupt":
-        self._previous = signal.signal(signal.SIGINT, self._handle)
+        self._previous = signal.signal(signal.SIGINT, self._handle), signal.signal(signal.SIGTERM, self._terminate)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.signal(signal.SIGINT, self._previous)
+        signal.signal(signal.SIGINT, self._previous[0])
+        signal.signal(signal.SIGTERM, self._previous[1])
+
+    def _terminate(self, number: int, frame: FrameType | None) -> None:
+        self._terminated = True
+        if self._at_once:
+            raise Terminated
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._asked:

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 import zstandard
 
+from tests import independent_decoder
 from tests.helpers import header, seal, section, varint
 
 Rng = np.random.Generator
 MAX_SYMBOL = 32767
+_MOST_DRAWN = 400
+"""Pixels; what a larger picture is drawn as is not found out."""
 
 
 def valid_file(seed: int) -> bytes:
@@ -24,8 +27,9 @@ def valid_file(seed: int) -> bytes:
     dims, channels = some_dims(rng), int(rng.integers(1, 5))
     sizes = tensor_sizes(dims, channels)
     siren = bytes([len(dims)]) + b"".join(map(varint, dims)) + some_codes(rng, len(sizes)) + some_weights(rng, sizes)
-    picture = header(some_side(rng), some_side(rng), channels - 1)
-    return seal(picture + section(1, siren) + some_ancillary(rng), flags=int(rng.integers(2)))
+    body = header(some_side(rng), some_side(rng), channels - 1) + section(1, siren)
+    flags, content_hash = some_claims(rng, seal(body))
+    return seal(body + content_hash + some_ancillary(rng), flags=flags)
 
 
 def some_side(rng: Rng) -> int:
@@ -109,11 +113,20 @@ def stored_frame(content: bytes, block: int) -> bytes:
 
 
 def some_ancillary(rng: Rng) -> bytes:
-    """No section, or several: HASH, unknown, private, empty ones."""
-    known = {0x80: struct.pack("<I", zlib.crc32(rng.bytes(3)))}
-    unknown = {int(key): rng.bytes(int(rng.integers(0, 200))) for key in rng.integers(0x81, 0x100, rng.integers(3))}
-    chosen = {**(known if rng.random() < 0.5 else {}), **unknown}
+    """No section, or several that no decoder knows: public, private, empty."""
+    chosen = {int(key): rng.bytes(int(rng.integers(0, 200))) for key in rng.integers(0x81, 0x100, rng.integers(3))}
     return b"".join(section(key, chosen[key]) for key in sorted(chosen))
+
+
+def some_claims(rng: Rng, plain: bytes) -> tuple[int, bytes]:
+    """Flags and HASH section of a file that has neither yet; both true, and neither of a large picture."""
+    spec = independent_decoder.read(plain)
+    if spec.height * spec.width > _MOST_DRAWN:
+        return 0, b""
+    exact, single = (independent_decoder.draw(spec, dtype=dtype) for dtype in (np.float64, np.float32))
+    flags = int(np.array_equal(exact, single) and rng.random() < 0.7)
+    content_hash = section(0x80, struct.pack("<I", zlib.crc32(exact.tobytes())))
+    return flags, content_hash if rng.random() < 0.5 else b""
 
 
 def mutated_file(seed: int) -> bytes:

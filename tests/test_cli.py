@@ -141,6 +141,17 @@ def test_a_bug_is_one_line_too_unless_debugging(
         run("info good.inr --debug")
 
 
+def test_memory_that_ends_anywhere_is_no_bug(
+    workdir: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(files, "read_bounded", fail)
+    assert run("info good.inr") == 6
+    assert capfd.readouterr().err.startswith("inrcodec: out of memory: ")
+
+
 def test_ctrl_c_exits_with_130(
     workdir: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,16 +3,17 @@
 import io
 import os
 import stat
+import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from inrcodec import files
 from inrcodec.errors import BitstreamError, InputImageError, LimitError, OutputError
-from tests.helpers import contents
+from tests.helpers import contents, python
 
 
 @pytest.fixture
@@ -116,6 +117,98 @@ def test_bytes_that_the_disk_changed_are_noticed(here: Path, monkeypatch: pytest
     with pytest.raises(OutputError, match="new: the disk returns other bytes"):
         files.write_output("new", b"data", "source", force=False)
     assert os.listdir(here) == ["source"]
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1] + b"\0", lambda data: data[:1], lambda data: b""])
+def test_a_temporary_file_that_is_damaged_before_it_is_checked_never_takes_the_name(
+    here: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
+) -> None:
+    def lose(handle: int) -> None:
+        (temporary,) = here.glob(".*.tmp")
+        temporary.write_bytes(damage(temporary.read_bytes()))
+
+    Path("old").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", lose)
+    with pytest.raises(OutputError, match="old: the disk returns other bytes"):
+        files.write_output("old", b"data", "source", force=True)
+    assert contents(here) == {"source": b"source", "old": b"old"}
+
+
+def dead_process() -> int:
+    """The number of a process that has just ended."""
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def leftover(target: str, process: int) -> str:
+    """The name of the temporary file of a write by another process."""
+    return f"{files._mark(Path(target))}{process}-abcd_123.tmp"
+
+
+def test_a_write_removes_what_dead_processes_left_of_writes_to_its_target(here: Path) -> None:
+    for name in ("new", "n" * 255):
+        Path(leftover(name, dead_process())).write_bytes(b"half")
+        files.write_output(name, b"data", "source", force=False)
+    assert set(contents(here)) == {"source", "new", "n" * 255}
+
+
+def test_a_write_removes_nothing_else(here: Path) -> None:
+    dead, mark = dead_process(), files._mark(Path("new"))
+    kept = [
+        leftover("new", os.getppid()),
+        leftover("newer", dead),
+        leftover("n" * 50, dead),
+        f"{mark}{dead}-abcd_123.tmp.bak",
+        f"{mark}{dead}-abcd_1234.tmp",
+        f"{mark}{dead}.tmp",
+        f"{mark}x{dead}-abcd_123.tmp",
+        f".new-{dead}-abcd_123.tmp",
+        f"new-{dead}.tmp",
+    ]
+    for name in kept:
+        Path(name).write_bytes(b"not ours")
+    Path(leftover("new", dead) + "d").mkdir()
+    files.write_output("new", b"data", "source", force=False)
+    files.write_output("n" * 51, b"data", "source", force=False)
+    assert set(contents(here)) == {"source", "new", "n" * 51, leftover("new", dead) + "d", *kept}
+
+
+def test_a_leftover_that_cannot_be_removed_does_no_harm(here: Path) -> None:
+    Path(leftover("new", dead_process())).mkdir()
+    files.write_output("new", b"data", "source", force=False)
+    assert Path("new").read_bytes() == b"data"
+
+
+@pytest.mark.parametrize(("limit", "code"), [(0, 5), (100, 5), (1 << 20, 0)])
+def test_a_disk_that_is_full_leaves_the_old_file(workdir: Path, limit: int, code: int) -> None:
+    before = contents(workdir)
+    process = python(
+        "-c",
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        "from inrcodec.cli import main; sys.exit(main(['decode', 'good.inr', '-o', 'taken.png', '--force']))",
+    )
+    assert process.returncode == code
+    if code:
+        assert process.stderr == b"inrcodec: taken.png: File too large\n"
+        assert contents(workdir) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_may_not_be_written_to_is_an_output_error(here: Path) -> None:
+    Path("closed").mkdir(0o555)
+    with pytest.raises(OutputError, match="closed/new: Permission denied"):
+        files.write_output("closed/new", b"data", "source", force=False)
+    assert not list(Path("closed").iterdir())
+
+
+@pytest.mark.parametrize("device", ["/dev/full", "/dev/null", "/dev/zero"])
+def test_a_device_is_no_output(device: str) -> None:
+    if not Path(device).exists():
+        pytest.skip(f"no {device} here")
+    with pytest.raises(OutputError, match=f"{device}: is not a regular file"):
+        files.write_output(device, b"data", "source", force=True)
+    assert not Path(device).is_file()
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o000])

@@ -11,19 +11,20 @@ PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
 
 RANKS = {
     "errors": 0, "progress": 0, "metrics": 0, "siren": 0,
-    "codelength": 1, "config": 1, "entropy": 1, "pixels": 1, "files": 1, "optim": 1, "terminal": 1,
+    "codelength": 1, "config": 1, "entropy": 1, "pixels": 1, "files": 1, "memory": 1, "state": 1, "terminal": 1,
+    "checkpoint": 2, "optim": 2,
     "images": 2, "limits": 2, "model": 2, "kernels": 2,
     "bitstream": 3, "network": 3,
     "decoder": 4, "describe": 4, "fit": 4,
     "conformance": 5, "curvature": 5, "ladder": 5, "pilot": 5,
-    "compress": 6, "estimate": 6,
+    "compress": 6, "estimate": 6, "resume": 6,
     "targets": 7,
     "encoder": 8,
     "cli": 9, "__init__": 9,
 }  # fmt: skip
 """Every module and its rank; a module imports only from lower ranks."""
 
-TORCH = {"optim", "network", "fit", "curvature", "compress", "targets", "encoder"}
+TORCH = {"memory", "optim", "network", "fit", "curvature", "compress", "targets", "encoder"}
 """Modules that import torch when they are imported."""
 
 

@@ -32,7 +32,7 @@ MOST_DRAWN = 4096
 def facts(data: bytes, shows: str) -> dict[str, Any]:
     """What the manifest says of a valid file."""
     spec = independent_decoder.read(data)
-    scales = (1, 2) if spec.height * spec.width <= MOST_DRAWN else ()
+    drawn = [independent_decoder.draw(spec, scale) for scale in (1, 2)] if is_drawn_alike(spec) else []
     return {
         "shows": shows,
         "sha256": hashlib.sha256(data).hexdigest(),
@@ -40,8 +40,16 @@ def facts(data: bytes, shows: str) -> dict[str, Any]:
         "dims": spec.dims, "codes": spec.codes, "coder": spec.coder,
         "symbols_sha256": hashlib.sha256(np.array(spec.symbols, "<i4").tobytes()).hexdigest(),
         "f32_safe": spec.f32_safe, "content_hash": spec.content_hash, "ancillary": sorted(spec.ancillary),
-        "crc_of_samples": [zlib.crc32(independent_decoder.draw(spec, scale).tobytes()) for scale in scales],
+        "crc_of_samples": [zlib.crc32(picture.tobytes()) for picture in drawn],
     }  # fmt: skip
+
+
+def is_drawn_alike(spec: independent_decoder.Spec) -> bool:
+    """Whether another machine's sines cannot matter: small enough to find out, and float32 is all but exact."""
+    if spec.height * spec.width > MOST_DRAWN:
+        return False
+    exact, single = (independent_decoder.draw(spec, 2, dtype).astype(int) for dtype in (np.float64, np.float32))
+    return bool(np.abs(exact - single).max() <= 1)
 
 
 def real_files() -> dict[str, bytes]:
