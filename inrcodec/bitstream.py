@@ -89,7 +89,7 @@ from inrcodec.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
+from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.model import QuantizedModel
 from inrcodec.siren import SirenArch
 
@@ -270,6 +270,7 @@ def write(model: QuantizedModel) -> bytes:
     return serialise(Container(flags, model.height, model.width, arch.channels - 1, tuple(sections)))
 
 
+@within_memory()
 def read(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> QuantizedModel:
     """The model in a file. The inverse of `write`.
 

@@ -71,8 +71,13 @@ def _fail(message: str, code: int, debug: bool) -> int:
 
 
 def _say(message: str) -> None:
-    """One line on stderr, whatever characters a file's name holds."""
-    print("".join(c if c.isprintable() else repr(c)[1:-1] for c in message), file=sys.stderr)
+    """One line on stderr."""
+    print(_printable(message), file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """One line that a terminal only shows, whatever characters a file's name holds."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -356,8 +361,8 @@ def _verify(options: argparse.Namespace) -> int:
         raise _about(options.input, error) from error
     by_default = verdict.default
     print(
-        f"{options.input}: {verdict.text}; by default {by_default.differing} of {by_default.samples} samples differ "
-        f"from those in float64, by at most {by_default.most_apart}"
+        f"{_printable(options.input)}: {verdict.text}; by default {by_default.differing} of {by_default.samples} "
+        f"samples differ from those in float64, by at most {by_default.most_apart}"
     )
     return BitstreamError.exit_code if verdict.text == "wrong" else 0
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from inrcodec import bitstream, pixels, siren
 from inrcodec.errors import CorruptError, RequestError, StoppedError
-from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
+from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.model import QuantizedModel
 
 _CHUNK = 4096
@@ -140,6 +140,8 @@ class Picture:
         """1 grey, 2 grey and alpha, 3 RGB, 4 RGBA."""
         return self.model.arch.channels
 
+    @within_memory()
+    @np.errstate(all="ignore")  # the host program may raise at underflow, of which tiny weights are full
     def sample(self, coords: NDArray[np.floating]) -> Samples:
         """Colours at any points.
 
@@ -154,6 +156,7 @@ class Picture:
         Raises:
             RequestError: coords has another shape, or is not finite.
             CorruptError: the network's values are not finite.
+            LimitError: there is not enough memory.
         """
         points = np.ascontiguousarray(coords, dtype=np.float32)
         if points.ndim != 2 or points.shape[1] != 2:
@@ -162,6 +165,8 @@ class Picture:
             raise RequestError("coords: not finite")
         return (self._finite(points) + np.float32(1)) / np.float32(2)
 
+    @within_memory()
+    @np.errstate(all="ignore")
     def render(self, size: tuple[int, int] | None = None, region: Region | None = None) -> NDArray[np.uint8]:
         """The picture, or a region of it, as pixels.
 
@@ -175,25 +180,26 @@ class Picture:
 
         Raises:
             RequestError: an empty size, or a region outside the picture.
-            LimitError: more pixels or work than `DecodeLimits` allow.
+            LimitError: more pixels or work than `DecodeLimits` allow, or than there is memory for.
             CorruptError: the network's values are not finite.
             StoppedError: `stopped` asked for it.
         """
         region = region or Region(0, 0, self.height, self.width)
-        self._check(region)
+        self._check_region(region)
         height, width = size or (region.height, region.width)
         if height < 1 or width < 1:
             raise RequestError(f"size: {width}x{height} pixels make no picture")
-        self._limits.check("max_side", max(height, width), f"the output is to be {width}x{height}")
-        self._limits.check(
-            "max_output_pixels", height * width, f"the output is to be {width}x{height}, {height * width:,} pixels"
-        )
+        what = f"the output is to be {width}x{height}"
+        self._limits.check("max_side", max(height, width), what)
+        self._limits.check("max_output_pixels", height * width, f"{what}, {height * width:,} pixels")
+        down, across = _supersampling(region.height, height), _supersampling(region.width, width)
+        self._check_work(height * down * width * across)
         out = np.empty((height, width, self.channels), np.uint8)
-        for start, band in self._bands(region, height, width):
+        for start, band in self._bands(region, height, width, down, across):
             out[start : start + len(band)] = pixels.to_uint8(band)
         return out[..., 0] if self.channels == 1 else out
 
-    def _check(self, region: Region) -> None:
+    def _check_region(self, region: Region) -> None:
         inside = (
             0 <= region.top < region.top + region.height <= self.height
             and 0 <= region.left < region.left + region.width <= self.width
@@ -204,12 +210,9 @@ class Picture:
                 f"the {self.width}x{self.height} picture"
             )
 
-    def _bands(self, region: Region, height: int, width: int) -> Iterator[tuple[int, Samples]]:
+    def _bands(self, region: Region, height: int, width: int, down: int, across: int) -> Iterator[tuple[int, Samples]]:
         """(first row, (rows, width, channels) values) of successive bands of the output, averaged where smaller."""
         longer = max(self.height, self.width)
-        down = min(-(-region.height // height), _MAX_SUPERSAMPLING)
-        across = min(-(-region.width // width), _MAX_SUPERSAMPLING)
-        self._check_work(height * down * width * across)
         top, left = region.top, region.left
         rows = pixels.axis_positions(self.height, longer, top, top + region.height, height * down)
         columns = pixels.axis_positions(self.width, longer, left, left + region.width, width * across)
@@ -237,6 +240,12 @@ class Picture:
         return values
 
 
+def _supersampling(native: int, count: int) -> int:
+    """Points along a side of each of `count` output pixels that share `native` pixels."""
+    return min(-(-native // count), _MAX_SUPERSAMPLING)
+
+
+@within_memory()
 def open_bytes(
     data: bytes,
     device: str = "cpu",

@@ -47,6 +47,8 @@ _MAX_VALUE = 2 * MAX_SYMBOL + 1
 
 _MAX_BYTES_PER_SYMBOL = 3
 _WINDOW_LOG_MAX = 23
+_PIECE = 1 << 17
+"""Bytes of a frame's content that are held while it is counted: the largest block of zstd."""
 _WIDEST_WINDOW_CODE = (_WINDOW_LOG_MAX - 10) << 3
 _SINGLE_SEGMENT = 0x20
 """Bit of a zstd frame's first byte: no window descriptor follows."""
@@ -144,10 +146,11 @@ def _window_code(frame: bytes) -> int:
 def decompress(frame: bytes, limit: int) -> bytes:
     """The content of exactly one frame, at most `limit` bytes. The inverse of `compress`.
 
-    Read through a stream, which is bounded: `ZstdDecompressor.decompress(max_output_size=)` is not where the frame
-    states a size of its own (python-zstandard issue 332). A stream says nothing of a frame cut short or followed by
-    other bytes, so a second pass, bounded by the first, asks for that. Of a frame that states its size and is small,
-    libzstd does not check the window: that is done here.
+    The first pass counts through a stream, which holds no more than a piece:
+    `ZstdDecompressor.decompress(max_output_size=)` is not bounded where the frame states a size of its own
+    (python-zstandard issue 332). A stream says nothing of a frame cut short or followed by other bytes; the second
+    pass, bounded by the first, does. Of a frame that states its size and is small, libzstd does not check the window:
+    that is done here.
     """
     if _window_code(frame) > _WIDEST_WINDOW_CODE:
         raise CorruptError(f"weights: the zstd frame is damaged, or its window wider than {1 << _WINDOW_LOG_MAX} bytes")
@@ -156,12 +159,14 @@ def decompress(frame: bytes, limit: int) -> bytes:
     )
     try:
         with decompressor.stream_reader(frame, read_across_frames=False) as reader:
-            data = reader.read(limit + 1)
-        if len(data) > limit:
-            raise CorruptError(f"weights: the zstd frame holds more than {limit} bytes")
+            length = 0
+            while piece := reader.read(_PIECE):
+                length += len(piece)
+                if length > limit:
+                    raise CorruptError(f"weights: the zstd frame holds more than {limit} bytes")
         whole = decompressor.decompressobj()
-        whole.decompress(frame)
-    except (zstandard.ZstdError, MemoryError) as error:
+        data = whole.decompress(frame)
+    except zstandard.ZstdError as error:
         raise CorruptError("weights: the zstd frame is damaged") from error
     if not whole.eof or whole.unused_data:
         raise CorruptError("weights: the zstd frame is cut short, or followed by other bytes")

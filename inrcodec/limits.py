@@ -3,10 +3,15 @@
 Every limit is on what would be held or computed, so a file that is too large to draw whole may still be drawn small.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from inrcodec.errors import LimitError
+from inrcodec.errors import LimitError, RequestError
 from inrcodec.pixels import MAX_PIXELS, MAX_SIDE
+
+_MOST = 2**60
+"""No limit is higher, so that no array is larger than NumPy can count."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,11 @@ class DecodeLimits:
     """The same for each byte of the file, so that a small file cannot ask for long work: 1 KiB buys four minutes. A
     picture drawn at its native size takes about 1.5 a pixel."""
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= _MOST:
+                raise RequestError(f"limit {name}: {value} is not in 0 .. 2^60")
+
     def check(self, name: str, value: int, what: str) -> None:
         """Raise LimitError if `value` is over the limit `name`; `what` says of whom, in words."""
         limit: int = getattr(self, name)
@@ -39,3 +49,12 @@ class DecodeLimits:
 
 
 DEFAULT_LIMITS = DecodeLimits()
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """Raise LimitError where memory runs out: what a process may hold is a limit too. Serves as a decorator."""
+    try:
+        yield
+    except MemoryError as error:
+        raise LimitError("not enough memory for it: draw it smaller, or in regions", "memory") from error

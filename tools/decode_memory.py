@@ -1,6 +1,6 @@
 """Time and peak memory of one large decode, in a process that imports nothing but the decoder (on Linux).
 
-python tools/decode_memory.py FILE.inr [SIDE]       # default 4096: 4096x4096 pixels
+python tools/decode_memory.py FILE.inr [SIDE]       # default 4096: 4096x4096 pixels; limits are lifted
 """
 
 import sys
@@ -8,6 +8,9 @@ import time
 from pathlib import Path
 
 from inrcodec import decoder
+from inrcodec.limits import DecodeLimits
+
+BOUNDLESS = DecodeLimits(max_output_pixels=2**60, max_macs=2**60, max_macs_per_byte=2**60)
 
 
 def peak() -> float:
@@ -19,7 +22,7 @@ def peak() -> float:
 def main() -> None:
     data, side = Path(sys.argv[1]).read_bytes(), int(sys.argv[2]) if len(sys.argv) > 2 else 4096
     before, start = peak(), time.perf_counter()
-    out = decoder.decode(data, (side, side))
+    out = decoder.decode(data, (side, side), limits=BOUNDLESS)
     seconds, output = time.perf_counter() - start, out.nbytes / 2**20
     print(f"  {side}x{side} in {seconds:.1f} s, peak {peak():.0f} MB: ", end="")
     print(f"{peak() - before - output:.0f} MB above the imports and the output of {output:.0f} MB")

@@ -1,185 +1,185 @@
-"""Hostile files by the million: whatever is not refused with an error of ours is a bug.
+"""Feed the decoder hostile files, and count what becomes of them: accepted, refused by an InrError, or anything else.
 
-    python tools/fuzz.py --minutes 10                     # both kinds, a process on each core
-    python tools/fuzz.py container --minutes 60 --seed 7 --state out/fuzz.json
+    python tools/fuzz.py --minutes 2                       # both kinds, one process, two minutes each
+    python tools/fuzz.py --minutes 60 --jobs 2 --state fuzz.json container
 
-    container  mutations of the fields of valid files, length and checksum made right. All are parsed as far as the
-               weights; of those accepted one in eight is read whole and one in sixty-four drawn at 8x8
-    payload    mutations of the unpacked weights, packed again. All are read, and drawn at 8x8
+container   changed bytes, fields and sections of valid files, the length and CRC made right again (`fuzz_container.py`)
+payload     changed weights, packed again and drawn at 8x8 (`fuzz_payload.py`)
 
-An accepted file must be written again as it was. Each process may take 256 MiB more than it had at its start: more is
-a MemoryError, and so a foreign exception. Foreign exceptions are kept as files in --out; then the exit code is 1. With
---state the counts go on from those of runs before. Seeds are the golden files and networks made here.
+Valid files are those of --corpus, by default the golden ones and 200 of `tests/generator.py`. Everything else follows
+from --seed. With --state a run goes on where the last one ended, and counts add up. A foreign exception is saved as a
+file with its seed and its traceback, and the exit code is 1. A worker may hold 256 MiB more than at its start, and an
+input takes 10 s at most; beyond that is foreign too.
 """
 
 import argparse
-import json
-import multiprocessing
+import itertools
 import os
 import random
 import resource
+import signal
 import sys
 import time
-from collections import Counter
+import traceback
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-
-import fuzz_mutations as mutations
-
-from inrcodec import bitstream, decoder
-from inrcodec.errors import InrError
+from types import FrameType
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOM = 256 << 20
-"""Bytes that a process may take beyond those at its start."""
-_SHARE = 2000
-"""Inputs between two looks at the clock."""
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import fuzz_container  # noqa: E402
+import fuzz_payload  # noqa: E402
+from fuzz_tally import Tally, load, save  # noqa: E402
+
+from inrcodec import decoder  # noqa: E402
+from inrcodec.errors import InrError, LimitError  # noqa: E402
+from tests import generator  # noqa: E402
+
+BATCH = 500
+"""Inputs of one random generator."""
+MEMORY = 256 << 20
+LONGEST = 10.0
+LARGEST_SEED = 4096
+"""Bytes; a larger valid file makes the same faults more slowly."""
 
 
-@dataclass
-class Tally:
-    """What has been seen of one kind."""
+@dataclass(frozen=True)
+class Kind:
+    """A way to make inputs from seeds, and to try them."""
 
-    inputs: int = 0
-    accepted: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    foreign: int = 0
-    slowest: float = 0.0
-    """Seconds of the slowest input."""
-    grown: int = 0
-    """Most bytes that a process has taken beyond those at its start."""
-
-    def add(self, other: "Tally") -> None:
-        """Take over another's counts."""
-        self.inputs += other.inputs
-        self.accepted += other.accepted
-        self.refused.update(other.refused)
-        self.foreign += other.foreign
-        self.slowest, self.grown = max(self.slowest, other.slowest), max(self.grown, other.grown)
+    seeds: Callable[[Sequence[bytes]], Sequence[Any]]
+    mutate: Callable[[random.Random, Any], bytes]
+    check: Callable[[bytes, random.Random], None]
 
 
-def try_container(data: bytes, rng: random.Random) -> None:
-    """Read what a container mutation has made, some of them whole, fewer also drawn."""
-    bitstream.read_header(data)
-    _check_form(data)
-    if rng.random() < 1 / 8:
-        bitstream.read(data)
-    if rng.random() < 1 / 64:
-        decoder.decode(data, (8, 8))
+KINDS = {
+    "container": Kind(lambda files: list(map(fuzz_container.seed, files)), fuzz_container.mutate, fuzz_container.check),
+    "payload": Kind(lambda files: list(fuzz_payload.seeds(files)), fuzz_payload.mutate, fuzz_payload.check),
+}
 
 
-def try_payload(data: bytes, rng: random.Random) -> None:
-    """Draw what a mutation of the weights has made."""
-    decoder.decode(data, (8, 8))
-    _check_form(data)
+@dataclass(frozen=True)
+class Job:
+    """What one worker does: every `stride`-th batch from `first` on, for so many seconds or batches."""
+
+    kind: str
+    files: tuple[bytes, ...]
+    seed: int
+    first: int
+    stride: int
+    findings: Path
+    seconds: float = float("inf")
+    batches: int | None = None
 
 
-def _check_form(data: bytes) -> None:
-    if bitstream.serialise(bitstream.parse(data)) != data:
-        raise RuntimeError("an accepted file is not written again as it was")
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", nargs="?", choices=[*KINDS, "all"], default="all")
+    parser.add_argument("--minutes", type=float, default=2.0, help="for each kind; default 2")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--corpus", type=Path, help="folder of valid .inr files; default: golden and generated ones")
+    parser.add_argument("--state", type=Path, help="JSON file that counts add up in")
+    parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder of foreign exceptions")
+    options = parser.parse_args()
+    tallies = load(options.state, options.seed)
+    for kind in KINDS if options.kind == "all" else [options.kind]:
+        tally = tallies.setdefault(kind, Tally())
+        for part in run(kind, options, tally.next_batch):
+            tally.merge(part)
+        print(tally.table(kind), flush=True)
+        if options.state:
+            save(options.state, options.seed, tallies)
+    return int(any(tally.outcomes["foreign"] for tally in tallies.values()))
 
 
-Kind = tuple[Callable[[random.Random], bytes], Callable[[bytes, random.Random], None]]
+def run(kind: str, options: argparse.Namespace, first: int) -> list[Tally]:
+    """What each of several workers counts."""
+    files = corpus(options.corpus)
+    jobs = [
+        Job(kind, files, options.seed, first + i, options.jobs, options.findings, 60 * options.minutes)
+        for i in range(options.jobs)
+    ]
+    with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
+        return list(pool.map(limited, jobs))
 
 
-def kinds() -> dict[str, Kind]:
-    """How each kind makes an input, and what is done with it."""
-    golden = [path.read_bytes() for path in sorted((ROOT / "tests" / "golden" / "valid").glob("*.inr"))]
-    own = [mutations.network(dims, spread, 0) for dims in ((6, 5), (40, 30, 20)) for spread in (3, 300)]
-    bodies = [mutations.body_of(data) for data in [*golden, *own[:2]] if len(data) < 1000]
-    weights = [parts for parts in map(mutations.unpacked, [*own, *golden]) if parts is not None]
-    return {
-        "container": (lambda rng: mutations.container(bodies, rng), try_container),
-        "payload": (lambda rng: mutations.payload(weights, rng), try_payload),
-    }
+def corpus(folder: Path | None = None) -> tuple[bytes, ...]:
+    """Valid files, small ones."""
+    found = [path.read_bytes() for path in sorted((folder or ROOT / "tests" / "golden" / "valid").glob("*.inr"))]
+    made = [] if folder else list(map(generator.valid_file, range(200)))
+    return tuple(data for data in found + made if len(data) <= LARGEST_SEED)
 
 
-def run(kind: str, seed: int, seconds: float, out: Path) -> Tally:
-    """Try inputs of one kind for so long; deterministic but for how many they are."""
-    make, attempt = kinds()[kind]
-    rng, tally, end = random.Random(f"{kind} {seed}"), Tally(), time.monotonic() + seconds
-    before = _resident()
-    _cap_memory()
-    while time.monotonic() < end:
-        for _ in range(_SHARE):
-            _try(make(rng), attempt, rng, tally, out)
-    tally.grown = max(0, _resident() - before)
+def limited(job: Job) -> Tally:
+    """Do a job within its memory, in a process of its own."""
+    warnings.simplefilter("error")
+    signal.signal(signal.SIGALRM, too_slow)
+    decoder.decode(job.files[0], (8, 8))
+    before = memory("VmRSS")
+    most = int(memory("VmSize") * 2**20) + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    tally = work(job)
+    tally.memory = memory("VmHWM") - before
     return tally
 
 
-def _try(
-    data: bytes, attempt: Callable[[bytes, random.Random], None], rng: random.Random, tally: Tally, out: Path
-) -> None:
-    tally.inputs += 1
-    start = time.perf_counter()
+def too_slow(number: int, frame: FrameType | None) -> NoReturn:
+    raise TimeoutError(f"an input takes over {LONGEST} s")
+
+
+def memory(name: str) -> float:
+    """A figure of /proc/self/status, in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+
+
+def work(job: Job) -> Tally:
+    """Make and try inputs, a batch at a time."""
+    kind, tally, start = KINDS[job.kind], Tally(next_batch=job.first), time.monotonic()
+    seeds = kind.seeds(job.files)
+    for batch in itertools.islice(itertools.count(job.first, job.stride), job.batches):
+        if time.monotonic() - start > job.seconds:
+            break
+        rng = random.Random(f"{job.kind} {job.seed} {batch}")
+        for i in range(BATCH):
+            try_input(kind, seeds, rng, tally, job.findings / f"{job.kind}-{job.seed}-{batch}-{i}.inr")
+        tally.next_batch = batch + job.stride
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    tally.seconds = time.monotonic() - start
+    return tally
+
+
+def try_input(kind: Kind, seeds: Sequence[Any], rng: random.Random, tally: Tally, finding: Path) -> None:
+    """Make one input, try it, count it, and save it if what it raises is foreign."""
+    data = kind.mutate(rng, seeds)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST)
+    start = time.process_time()
+    outcome = "accepted"
     try:
-        attempt(data, rng)
-        tally.accepted += 1
+        kind.check(data, rng)
     except InrError as error:
-        tally.refused[type(error).__name__] += 1
-    except Exception as error:  # what this tool looks for
-        tally.foreign += 1
-        out.mkdir(parents=True, exist_ok=True)
-        (out / f"foreign-{type(error).__name__}-{tally.inputs}-{os.getpid()}.inr").write_bytes(data)
-    tally.slowest = max(tally.slowest, time.perf_counter() - start)
+        outcome = type(error).__name__
+        if isinstance(error, LimitError) and error.name == "memory":
+            outcome = report(data, finding)
+    except Exception:
+        outcome = report(data, finding)
+    tally.add(outcome, time.process_time() - start, finding.stem)
 
 
-def _resident() -> int:
-    """The most bytes that this process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _cap_memory() -> None:
-    """At most `ROOM` more of address space than now, where the system tells how much that is."""
-    status = Path("/proc/self/statm")
-    if status.exists():
-        used = int(status.read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, resource.RLIM_INFINITY))
-
-
-def table(tallies: dict[str, Tally]) -> str:
-    """All counts, a line a kind, and the refusals by class."""
-    lines = [f"{'kind':<11}{'inputs':>13}{'accepted':>12}{'foreign':>9}{'slowest':>10}{'memory':>9}"]
-    for kind, tally in tallies.items():
-        lines.append(
-            f"{kind:<11}{tally.inputs:>13,}{tally.accepted:>12,}{tally.foreign:>9}"
-            f"{tally.slowest:>8.2f} s{tally.grown / 2**20:>5.0f} MiB"
-        )
-        lines += [f"  {name:<22}{count:>13,}" for name, count in sorted(tally.refused.items())]
-    return "\n".join(lines)
-
-
-def load(path: Path | None) -> dict[str, Tally]:
-    """The counts of runs before; none where there is no such file."""
-    if path is None or not path.exists():
-        return {}
-    stored = json.loads(path.read_text())
-    return {kind: Tally(**{**facts, "refused": Counter(facts["refused"])}) for kind, facts in stored.items()}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", nargs="*", help="container, payload; default both")
-    parser.add_argument("--minutes", type=float, default=1.0, help="of each kind")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--state", type=Path, help="JSON file of counts to go on from")
-    parser.add_argument("--out", type=Path, default=Path("out/fuzz"), help="folder for what went wrong")
-    options = parser.parse_args(arguments)
-    if set(options.kind) - {"container", "payload"}:
-        parser.error(f"{' '.join(options.kind)}: container or payload expected")
-    tallies = load(options.state)
-    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
-        for kind in options.kind or ("container", "payload"):
-            jobs = [(kind, options.seed + job, 60 * options.minutes, options.out) for job in range(options.jobs)]
-            for tally in pool.starmap(run, jobs):
-                tallies.setdefault(kind, Tally()).add(tally)
-    if options.state:
-        options.state.parent.mkdir(parents=True, exist_ok=True)
-        options.state.write_text(json.dumps({kind: vars(tally) for kind, tally in tallies.items()}, indent=1))
-    print(table(tallies))
-    return int(any(tally.foreign for tally in tallies.values()))
+def report(data: bytes, finding: Path) -> str:
+    """Save an input with the exception that it raises."""
+    finding.parent.mkdir(parents=True, exist_ok=True)
+    finding.write_bytes(data)
+    finding.with_suffix(".txt").write_text(traceback.format_exc())
+    return "foreign"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,222 @@
+"""Limits of a decode: each holds to the one, is refused by name, soon, and before anything is allocated."""
+
+import struct
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import pytest
+import worst_file
+
+from inrcodec import bitstream, decoder, entropy, siren
+from inrcodec.errors import CorruptError, InrError, LimitError, RequestError, StoppedError
+from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
+from tests.helpers import header, python, seal, section, small_model, zstd_frame
+from tests.helpers import siren as siren_section
+
+SMALL = bitstream.write(small_model())
+EXTRAS = seal(header() + siren_section() + section(0x90, bytes(30)) + section(0x91, bytes(20)))
+SIZE = (40, 30)
+WORK = 40 * 30 * 71
+
+AT_LIMIT: dict[str, tuple[bytes, int]] = {
+    "max_file_bytes": (SMALL, len(SMALL)),
+    "max_side": (SMALL, 40),
+    "max_weights": (SMALL, 71),
+    "max_sections": (EXTRAS, 3),
+    "max_ancillary_bytes": (EXTRAS, 50),
+    "max_output_pixels": (SMALL, 40 * 30),
+    "max_macs": (SMALL, WORK),
+    "max_macs_per_byte": (SMALL, -(-WORK // len(SMALL))),
+}
+"""A file for each limit, and the value that it has when it is drawn at SIZE."""
+
+WIDE, DEEP = siren_section(5, (1024,) * 5), siren_section(32, (1024,) * 32, bytes(66))
+EXTRA_64 = b"".join(section(128 + i, b"abcd") for i in range(64))
+TOO_LARGE: dict[str, bytes] = {
+    "max_file_bytes": seal(header() + siren_section() + section(0x90, bytes(64 << 20))),
+    "max_side": seal(header(height=131_073) + siren_section()),
+    "max_weights": seal(header() + WIDE),
+    "max_weights, deep": seal(header(height=1, width=131_072) + DEEP),
+    "max_sections": seal(header() + siren_section() + EXTRA_64),
+    "max_ancillary_bytes": seal(header() + siren_section() + section(0x90, bytes(2**23 + 1))),
+}
+"""Files over a default limit."""
+
+
+@cache
+def worst() -> decoder.Picture:
+    """A picture that is dear to draw."""
+    return decoder.open_bytes(worst_file.worst_file())
+
+
+OVER: dict[str, Callable[[], object]] = {
+    **{name: partial(decoder.decode, data) for name, data in TOO_LARGE.items()},
+    "max_side, output": lambda: worst().render((1, 131_073)),
+    "max_output_pixels": lambda: worst().render((9460, 9459)),
+    "max_macs": lambda: worst().render((2052, 2052)),
+    "max_macs_per_byte": lambda: worst().render((515, 512)),
+}
+"""What asks for more than a default limit."""
+
+
+def refused(error: type[InrError], work: Callable[[], object]) -> InrError:
+    """The refusal, in at most 10 ms of CPU, the best of several runs, and 20 MiB."""
+    times = []
+    for _ in range(20):
+        start = time.process_time()
+        with pytest.raises(error):
+            work()
+        times.append(time.process_time() - start)
+    tracemalloc.start()
+    try:
+        with pytest.raises(error) as refusal:
+            work()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert min(times) < 0.01
+    assert peak < 20 << 20
+    return refusal.value
+
+
+def test_the_table_names_every_limit() -> None:
+    assert list(AT_LIMIT) == [field.name for field in fields(DecodeLimits)]
+
+
+@pytest.mark.parametrize("name", AT_LIMIT)
+def test_a_file_at_a_limit_is_drawn_and_one_over_is_refused_by_name(name: str) -> None:
+    data, value = AT_LIMIT[name]
+    assert decoder.decode(data, SIZE, limits=DecodeLimits(**{name: value})).shape == (*SIZE, 3)
+    error: Any = refused(LimitError, lambda: decoder.decode(data, SIZE, limits=DecodeLimits(**{name: value - 1})))
+    assert (error.name, error.value, error.limit) == (name, value, value - 1)
+    assert f"--limit {name}={value}" in str(error)
+
+
+@pytest.mark.parametrize("case", OVER)
+def test_what_is_over_a_default_limit_is_refused_at_once(case: str) -> None:
+    error: Any = refused(LimitError, OVER[case])
+    name = case.split(",")[0]
+    assert (error.name, error.limit) == (name, getattr(DEFAULT_LIMITS, name))
+    assert error.value > error.limit
+
+
+def test_no_refusal_imports_torch() -> None:
+    code = """
+import sys
+sys.path.insert(0, "tools")
+from inrcodec.errors import LimitError
+from tests.test_limits import OVER, worst
+worst()
+before = set(sys.modules)
+for ask in OVER.values():
+    try:
+        ask()
+    except LimitError as error:
+        print(error.name)
+assert "torch" not in sys.modules and set(sys.modules) == before
+"""
+    process = python("-c", code)
+    assert process.returncode == 0, process.stderr
+    assert len(process.stdout.split()) == len(OVER)
+
+
+@pytest.mark.parametrize("value", [-1, 2**60 + 1])
+def test_a_limit_that_no_array_could_have_is_refused(value: int) -> None:
+    with pytest.raises(RequestError, match="max_side"):
+        DecodeLimits(max_side=value)
+
+
+def test_want_of_memory_is_a_limit() -> None:
+    most = {field.name: 2**60 for field in fields(DecodeLimits)}
+    with pytest.raises(LimitError) as refusal:
+        decoder.decode(SMALL, (2**27, 2**26), limits=DecodeLimits(**most))
+    assert refusal.value.name == "memory"
+
+
+def rle(block: int, count: int) -> bytes:
+    """Blocks of zeros, four bytes for 128 KiB each (RFC 8878, 3.1.1.2)."""
+    one = struct.pack("<I", block << 3 | 1 << 1)[:3] + b"\0"
+    return one * (count - 1) + bytes([one[0] | 1]) + one[1:]
+
+
+ZEROS = bytes(71)
+BOMBS = {
+    "ratio 32,768 to 1": b"\x00\x68" + rle(2**17, 2048),
+    "ratio, of a small block": b"\x00\x68" + rle(3 * 71 + 1, 1),
+    "content size 2^40": b"\xc0\x68" + struct.pack("<Q", 2**40) + zstd_frame(ZEROS)[2:],
+    "content size 2^40, one segment": b"\xe0" + struct.pack("<Q", 2**40) + zstd_frame(ZEROS)[2:],
+    "content size one more": b"\x20\x48" + zstd_frame(ZEROS)[2:],
+    "second frame": zstd_frame(ZEROS) * 2,
+    "window 2^31": zstd_frame(ZEROS, fields=bytes([21 << 3])),
+    "window one octave over": zstd_frame(ZEROS, fields=bytes([14 << 3])),
+    "dictionary": zstd_frame(ZEROS, 1, b"\x68\x07"),
+    "reserved bit": zstd_frame(ZEROS, 8),
+    "skippable frame first": b"\x50\x2a\x4d\x18\x04\0\0\0abcd" + zstd_frame(ZEROS),
+    "skippable frame after": zstd_frame(ZEROS) + b"\x50\x2a\x4d\x18\x04\0\0\0abcd",
+    "magic of zstd": b"\x28\xb5\x2f\xfd" + zstd_frame(ZEROS),
+    "empty": b"",
+}
+
+
+def of_zeros(frame: bytes) -> bytes:
+    """The small model with these high bytes, and no low ones."""
+    return seal(header() + siren_section(weights=b"\x01\0\0\0" + frame))
+
+
+def test_a_frame_of_zeros_is_read() -> None:
+    assert not any(np.any(symbols) for symbols in bitstream.read(of_zeros(zstd_frame(ZEROS))).symbols)
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_of_zstd_is_refused_at_once(bomb: str) -> None:
+    refused(CorruptError, lambda: bitstream.read(of_zeros(BOMBS[bomb])))
+
+
+@pytest.mark.parametrize("frame", [BOMBS["ratio 32,768 to 1"], b"", zstd_frame(ZEROS)], ids=["bomb", "empty", "short"])
+def test_a_frame_takes_no_memory_for_what_a_header_only_promises(frame: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorruptError):
+            entropy.CODERS[1].decode(b"\0" + frame, [2**22 - 3, 3])
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_dearest_file_of_1_kib_takes_at_most_2_to_the_40_multiplications(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, chunks = 0, []
+
+    def forward(arch: siren.SirenArch, params: object, coords: np.ndarray, xp: object) -> np.ndarray:
+        nonlocal points
+        points += len(coords)
+        chunks.append(len(coords) * arch.param_count())
+        return np.zeros((len(coords), arch.channels), coords.dtype)
+
+    picture = worst()
+    monkeypatch.setattr(siren, "forward", forward)
+    picture.render()
+    work = points * picture.model.arch.param_count()
+    assert len(worst_file.worst_file()) == 1024
+    assert 0.99 * 2**40 < work <= 2**40
+    assert max(chunks) <= 2**30
+    with pytest.raises(LimitError, match="max_macs_per_byte"):
+        picture.render((515, 512))
+
+
+def test_nothing_more_is_drawn_once_a_caller_wants_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def forward(arch: siren.SirenArch, params: object, coords: np.ndarray, xp: object) -> np.ndarray:
+        drawn.append(len(coords))
+        return np.zeros((len(coords), arch.channels), coords.dtype)
+
+    monkeypatch.setattr(siren, "forward", forward)
+    picture = decoder.open_bytes(SMALL, stopped=lambda: len(drawn) == 3)
+    with pytest.raises(StoppedError):
+        picture.render((200, 200))
+    assert len(drawn) == 3
