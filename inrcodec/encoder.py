@@ -201,16 +201,20 @@ _FASTEST = 1.5
 
 
 def plan(config: EncoderConfig, point: ladder.Rung, arch: siren.SirenArch) -> Plan:
-    """The searches of an encode: steps from the effort, noise from the quality, rates from the network's width."""
+    """The searches of an encode: steps from the effort, noise from the quality, rates from the network's width.
+
+    A fit of more steps than the default's gets a lower rate, as one over their root: steps of a fixed length in
+    directions that are half noise carry the weights away as the root of their number, and then the fit decays.
+    """
     width = math.sqrt(arch.param_count() / arch.depth)
     longer, faster = 2.0 ** (config.effort - 5), min(_FASTEST, _WIDTH_OF_RATE / width)
 
     def scaled(fit: FitConfig) -> FitConfig:
         return replace(fit, steps=max(1, round(longer * fit.steps)), rate=faster * fit.rate, seed=config.seed)
 
-    pruning, quantizing = PruneConfig(config.prune), QuantizeConfig(point.noise)
+    fit, pruning, quantizing = FitConfig(), PruneConfig(config.prune), QuantizeConfig(point.noise)
     return Plan(
-        scaled(FitConfig()),
+        scaled(replace(fit, rate=fit.rate * min(1.0, longer**-0.5))),
         replace(pruning, refit=scaled(pruning.refit)),
         replace(quantizing, refit=scaled(quantizing.refit)),
         roundings=1 if config.psnr is None else 2,

@@ -161,9 +161,9 @@ def number(bits: Iterator[int], width: int) -> int:
 
 
 def unframed(payload: bytes) -> bytes:
-    """The content of exactly one frame, whose window is at most 8 MiB: 2^23 = 2^(10 + 104 // 8)."""
-    if len(payload) > 1 and not payload[0] & 32 and payload[1] > 104:
-        fail("zstd: a window too wide")
+    """The content of exactly one frame, whose first byte is 0."""
+    if payload[:1] != b"\0":
+        fail("zstd: the first byte is not 0")
     decompressor = zstandard.ZstdDecompressor(max_window_size=2**23).decompressobj()
     try:
         content = decompressor.decompress(ZSTD_MAGIC + payload)

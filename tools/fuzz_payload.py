@@ -115,7 +115,7 @@ def assembled(rng: random.Random, one: Seed) -> bytes:
 
 def framed(rng: random.Random, content: bytes) -> bytes:
     """A frame of some content; one in ten is then damaged, doubled or followed by other bytes."""
-    frame = compressor(below(rng, 4)).compress(content)
+    frame = compressor().compress(content)
     how = below(rng, 40)
     if how < 2:
         return noise(rng, frame, content + b"\0")
@@ -123,14 +123,10 @@ def framed(rng: random.Random, content: bytes) -> bytes:
 
 
 @cache
-def compressor(form: int) -> zstandard.ZstdCompressor:
-    """One of four forms of a frame: with and without content size and checksum."""
+def compressor() -> zstandard.ZstdCompressor:
+    """Of frames as the specification wants them, with a small window."""
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        1,
-        format=zstandard.FORMAT_ZSTD1_MAGICLESS,
-        write_content_size=form & 1,
-        write_checksum=form >> 1,
-        window_log=20,
+        1, format=zstandard.FORMAT_ZSTD1_MAGICLESS, write_content_size=0, window_log=20
     )
     return zstandard.ZstdCompressor(compression_params=parameters)
 
