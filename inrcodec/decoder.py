@@ -156,7 +156,7 @@ class Picture:
         Raises:
             RequestError: coords has another shape, or is not finite.
             CorruptError: the network's values are not finite.
-            LimitError: there is not enough memory.
+            ResourceError: there is not enough memory.
         """
         points = np.ascontiguousarray(coords, dtype=np.float32)
         if points.ndim != 2 or points.shape[1] != 2:
@@ -180,7 +180,8 @@ class Picture:
 
         Raises:
             RequestError: an empty size, or a region outside the picture.
-            LimitError: more pixels or work than `DecodeLimits` allow, or than there is memory for.
+            LimitError: more pixels or work than `DecodeLimits` allow.
+            ResourceError: there is not enough memory.
             CorruptError: the network's values are not finite.
             StoppedError: `stopped` asked for it.
         """

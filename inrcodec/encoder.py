@@ -60,7 +60,7 @@ def encode(image: images.ImageLike, config: EncoderConfig = EncoderConfig(), mon
     """A picture (uint8 array (H, W) or (H, W, C), PIL image, or path) as the bytes of an .inr file.
 
     Raises InputImageError or LimitError for the picture, RequestError for the options, EncodeError where the search or
-    the check of its result fails.
+    the check of its result fails, ResourceError where memory ends.
     """
     return encode_with_report(image, config, monitor).data
 

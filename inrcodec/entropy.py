@@ -46,6 +46,8 @@ _MAX_VALUE = 2 * MAX_SYMBOL + 1
 
 _MAX_BYTES_PER_SYMBOL = 3
 _WINDOW_LOG_MAX = 23
+_NO_MEMORY = "not enough memory"
+"""In the text of zstd's error where memory ends; of a window that is too wide it says another."""
 _PIECE = 1 << 17
 """Bytes of a frame's content that are held while it is counted: the largest block of zstd."""
 _LITERALS = {"compression_level": 1, "min_match": 7}
@@ -157,6 +159,8 @@ def decompress(frame: bytes, limit: int) -> bytes:
         whole = decompressor.decompressobj()
         data = whole.decompress(frame)
     except zstandard.ZstdError as error:
+        if _NO_MEMORY in str(error):
+            raise MemoryError from error
         raise CorruptError("weights: the zstd frame is damaged") from error
     if not whole.eof or whole.unused_data:
         raise CorruptError("weights: the zstd frame is cut short, or followed by other bytes")

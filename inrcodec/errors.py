@@ -15,7 +15,7 @@
       OutputError                  5    the output exists, or cannot be written
       EncodeError                  6    the encoder failed
         VerifyError                     the written bytes do not decode to the fitted picture
-        ResourceError                   memory ended, whatever was tried
+      ResourceError                6    memory ended, whatever was tried
       StoppedError               130    the caller asked for an end
 
 Exit 0 is success; 3 is also, without an exception, that of a file that was written but misses its target; 2 is also
@@ -116,8 +116,10 @@ class VerifyError(EncodeError):
     """What the bytes decode to differs from what the encoder fitted."""
 
 
-class ResourceError(EncodeError):
+class ResourceError(InrError):
     """There is not enough memory, even for the smallest chunks of pixels."""
+
+    exit_code = 6
 
 
 class StoppedError(InrError):

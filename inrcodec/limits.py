@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from inrcodec.errors import LimitError, RequestError
+from inrcodec.errors import LimitError, RequestError, ResourceError
 from inrcodec.pixels import MAX_PIXELS, MAX_SIDE
 
 _MOST = 2**60
@@ -53,8 +53,8 @@ DEFAULT_LIMITS = DecodeLimits()
 
 @contextmanager
 def within_memory() -> Iterator[None]:
-    """Raise LimitError where memory runs out: what a process may hold is a limit too. Serves as a decorator."""
+    """Raise ResourceError where memory ends inside. Serves as a decorator."""
     try:
         yield
     except MemoryError as error:
-        raise LimitError("not enough memory for it: draw it smaller, or in regions", "memory") from error
+        raise ResourceError("out of memory: draw it smaller, or in regions, or close other programs") from error

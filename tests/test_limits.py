@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import worst_file
+import zstandard
 
 from inrcodec import bitstream, decoder, entropy, siren
-from inrcodec.errors import CorruptError, InrError, LimitError, RequestError, StoppedError
+from inrcodec.errors import CorruptError, InrError, LimitError, RequestError, ResourceError, StoppedError
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
 from tests.helpers import header, python, seal, section, small_model, zstd_frame
 from tests.helpers import siren as siren_section
@@ -131,11 +132,10 @@ def test_a_limit_that_no_array_could_have_is_refused(value: int) -> None:
         DecodeLimits(max_side=value)
 
 
-def test_want_of_memory_is_a_limit() -> None:
+def test_want_of_memory_is_an_error_of_ours() -> None:
     most = {field.name: 2**60 for field in fields(DecodeLimits)}
-    with pytest.raises(LimitError) as refusal:
+    with pytest.raises(ResourceError, match="out of memory"):
         decoder.decode(SMALL, (2**27, 2**26), limits=DecodeLimits(**most))
-    assert refusal.value.name == "memory"
 
 
 def rle(block: int, count: int) -> bytes:
@@ -220,3 +220,13 @@ def test_nothing_more_is_drawn_once_a_caller_wants_to_stop(monkeypatch: pytest.M
     with pytest.raises(StoppedError):
         picture.render((200, 200))
     assert len(drawn) == 3
+
+
+def test_a_frame_is_not_called_damaged_because_memory_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Starved:
+        def stream_reader(self, frame: bytes, read_across_frames: bool) -> None:
+            raise zstandard.ZstdError("zstd decompress error: Allocation error : not enough memory")
+
+    monkeypatch.setattr(zstandard, "ZstdDecompressor", lambda **options: Starved())
+    with pytest.raises(ResourceError):
+        bitstream.read(of_zeros(zstd_frame(ZEROS)))

@@ -39,7 +39,7 @@ import fuzz_payload  # noqa: E402
 from fuzz_tally import Tally, load, save  # noqa: E402
 
 from inrcodec import decoder  # noqa: E402
-from inrcodec.errors import InrError, LimitError  # noqa: E402
+from inrcodec.errors import InrError, ResourceError  # noqa: E402
 from tests import generator  # noqa: E402
 
 BATCH = 500
@@ -165,10 +165,10 @@ def try_input(kind: Kind, seeds: Sequence[Any], rng: random.Random, tally: Tally
     outcome = "accepted"
     try:
         kind.check(data, rng)
+    except ResourceError:
+        outcome = report(data, finding)
     except InrError as error:
         outcome = type(error).__name__
-        if isinstance(error, LimitError) and error.name == "memory":
-            outcome = report(data, finding)
     except Exception:
         outcome = report(data, finding)
     tally.add(outcome, time.process_time() - start, finding.stem)
