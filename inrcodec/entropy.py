@@ -136,6 +136,11 @@ def _frame(data: bytes, options: dict[str, int]) -> bytes:
     return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
 
 
+def _refusal(error: zstandard.ZstdError) -> Exception:
+    """What a failure of zstd is to the caller; a want of memory is no fault of the frame."""
+    return MemoryError() if _NO_MEMORY in str(error) else CorruptError("weights: the zstd frame is damaged")
+
+
 def decompress(frame: bytes, limit: int) -> bytes:
     """The content of exactly one frame, at most `limit` bytes. The inverse of `compress`.
 
@@ -159,9 +164,7 @@ def decompress(frame: bytes, limit: int) -> bytes:
         whole = decompressor.decompressobj()
         data = whole.decompress(frame)
     except zstandard.ZstdError as error:
-        if _NO_MEMORY in str(error):
-            raise MemoryError from error
-        raise CorruptError("weights: the zstd frame is damaged") from error
+        raise _refusal(error) from error
     if not whole.eof or whole.unused_data:
         raise CorruptError("weights: the zstd frame is cut short, or followed by other bytes")
     return data

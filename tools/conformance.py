@@ -34,7 +34,8 @@ PARSER = {
         "_sealed _refuse_start _total_length _in_range _sections read read_header _read_header _content_hash"
     ),
     entropy: (
-        "_unzigzag read_varints _decode_raw _checked decompress _from_values _decode_aligned _split_aligned _joined"
+        "_unzigzag read_varints _decode_raw _checked _refusal decompress _from_values _decode_aligned _split_aligned "
+        "_joined"
     ),
 }
 """The reading half of both modules, function by function."""
