@@ -161,7 +161,7 @@ def test_a_second_ctrl_c_says_that_the_checkpoint_stays(
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(ProgressLine, "show", press_twice)
-    assert run("encode photo.png -e 1 --checkpoint-every 0.1") == 130
+    assert run("encode photo.png -e 1 --checkpoint-every 0") == 130
     assert capfd.readouterr().err.splitlines()[-1] == f"inrcodec: stopped, no file was written{HINT}"
     assert KEPT.exists()
 
@@ -219,7 +219,7 @@ def test_the_name_of_a_checkpoint_is_hidden_and_beside_the_output() -> None:
 
 def test_a_name_too_long_for_a_checkpoint_is_still_encoded(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     name = "n" * 251 + ".inr"
-    assert cli.main(["encode", "photo.png", "-e", "1", "-o", name, "--checkpoint-every", "0.1"]) == 0
+    assert cli.main(["encode", "photo.png", "-e", "1", "-o", name, "--checkpoint-every", "0"]) == 0
     assert bitstream.read(Path(name).read_bytes()).width == 16
     assert "File name too long" in capfd.readouterr().err
 
