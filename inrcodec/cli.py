@@ -5,6 +5,7 @@ cannot be written, 6 the encoder failed, 70 a bug in inrcodec, 130 stopped by Ct
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import math
@@ -12,7 +13,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -269,23 +270,25 @@ def _decode(options: argparse.Namespace) -> int:
     kind = _picture_format(output)
     files.check_output(output, options.input, options.force)
     data, limits = _read(options), _limits(options)
-    try:
+    with _naming(options.input):
         picture = open_bytes(data, options.device, options.exact, limits)
         region = _region(options.region, picture)
         size = _size(options, region)
         image = picture.render(size, region)
-    except (InrError, ModuleNotFoundError) as error:
-        raise _about(options.input, error) from error
     files.write_output(output, images.to_file(image, kind), options.input, options.force)
     _say(f"{output}: {image.shape[1]}x{image.shape[0]}")
     return 0
 
 
-def _about(name: str, error: Exception) -> Exception:
-    """The same error, with the name of the file that it is about; requests are not about a file."""
-    if isinstance(error, InrError) and not isinstance(error, RequestError):
-        return error.about(name)
-    return error
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Errors of ours from inside, with the name of the file that they are about; requests are not about a file."""
+    try:
+        yield
+    except RequestError:
+        raise
+    except InrError as error:
+        raise error.about(name) from error
 
 
 def _beside(name: str, suffix: str) -> str:
@@ -336,10 +339,8 @@ def _info(options: argparse.Namespace) -> int:
     from inrcodec import describe
 
     data = _read(options)
-    try:
+    with _naming(options.input):
         facts = describe.facts(data, _limits(options))
-    except InrError as error:
-        raise _about(options.input, error) from error
     if options.json:
         print(json.dumps({"file": options.input, **facts}))
         return 0
@@ -355,10 +356,8 @@ def _verify(options: argparse.Namespace) -> int:
     from inrcodec import conformance
 
     data = _read(options)
-    try:
+    with _naming(options.input):
         verdict = conformance.verify(data, _limits(options))
-    except InrError as error:
-        raise _about(options.input, error) from error
     by_default = verdict.default
     print(
         f"{_printable(options.input)}: {verdict.text}; by default {by_default.differing} of {by_default.samples} "
