@@ -296,8 +296,11 @@ def read_header(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Header:
 
 
 def _read_header(data: bytes, limits: DecodeLimits) -> tuple[Header, _Reader]:
+    return _header(parse(data, limits), len(data), limits)
+
+
+def _header(container: Container, total_length: int, limits: DecodeLimits) -> tuple[Header, _Reader]:
     """The header, and a reader of the SIREN section from its q_step codes on."""
-    container = parse(data, limits)
     sections = dict(container.sections)
     if _SIREN not in sections:
         raise CorruptError("SIREN: the section is missing")
@@ -309,7 +312,7 @@ def _read_header(data: bytes, limits: DecodeLimits) -> tuple[Header, _Reader]:
     limits.check("max_side", max(height, width), f"the picture is {width}x{height}")
     limits.check("max_weights", arch.param_count(), f"the network has {arch.param_count():,} weights")
     f32_safe, content_hash = bool(container.flags & _F32_SAFE), _content_hash(sections)
-    return Header(VERSION, len(data), height, width, arch, f32_safe, content_hash), reader
+    return Header(VERSION, total_length, height, width, arch, f32_safe, content_hash), reader
 
 
 def _content_hash(sections: dict[int, bytes]) -> int | None:
@@ -323,12 +326,13 @@ def _content_hash(sections: dict[int, bytes]) -> int | None:
 
 def section_sizes(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> dict[str, int]:
     """Bytes of each part of a valid file, by name; they add up to the file. "header" holds all framing."""
-    header, reader = _read_header(data, limits)
+    container = parse(data, limits)
+    header, reader = _header(container, len(data), limits)
     parts = {"q_steps": len(header.arch.param_shapes())}
     parts["weights"] = len(reader.rest()) - parts["q_steps"]
     ancillary = {
         "hash" if key == _HASH else f"section 0x{key:02x}": len(payload)
-        for key, payload in parse(data, limits).sections
+        for key, payload in container.sections
         if key >= _ANCILLARY
     }
     framing = len(data) - sum(parts.values()) - sum(ancillary.values()) - _CRC_BYTES

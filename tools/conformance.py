@@ -31,7 +31,7 @@ MOST_DRAWN = 200
 PARSER = {
     bitstream: (
         "_Reader.__init__ _Reader.__bool__ _Reader.need _Reader.take _Reader.rest _Reader.u8 _Reader.varint parse "
-        "_sealed _refuse_start _total_length _in_range _sections read read_header _read_header _content_hash"
+        "_sealed _refuse_start _total_length _in_range _sections read read_header _read_header _header _content_hash"
     ),
     entropy: (
         "_unzigzag read_varints _decode_raw _checked _refusal decompress _from_values _decode_aligned _split_aligned "
