@@ -370,7 +370,8 @@ def _read(options: argparse.Namespace) -> bytes:
     """The bytes of the .inr file to read."""
     from inrcodec import files
 
-    return files.read_bounded(options.input, _limits(options).max_file_bytes, BitstreamError)
+    cure = ": to accept it, --limit max_file_bytes=BYTES"
+    return files.read_bounded(options.input, _limits(options).max_file_bytes, BitstreamError, cure)
 
 
 def _limits(options: argparse.Namespace) -> "DecodeLimits":

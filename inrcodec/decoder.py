@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from inrcodec import bitstream, pixels, siren
 from inrcodec.errors import CorruptError, RequestError, StoppedError
-from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
+from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, prepare_products, within_memory
 from inrcodec.model import QuantizedModel
 
 _CHUNK = 4096
@@ -68,6 +68,7 @@ def precision(model: QuantizedModel, exact: bool = False) -> Precision:
 
 def numpy_backend(model: QuantizedModel, dtype: Precision, stopped: Stopped = never) -> Backend:
     """The reference evaluation in a precision, on the CPU without torch."""
+    prepare_products()
     params = [value.astype(dtype) for value in model.dequantize()]
 
     def evaluate(coords: NDArray[np.float32]) -> Samples:

@@ -14,6 +14,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from inrcodec.errors import InputImageError, InrError, LimitError, OutputError
 
@@ -21,26 +22,38 @@ STANDARD = "-"
 """The name that means standard input or output."""
 
 
-def read_bounded(name: str, limit: int, refusal: type[InrError] = InputImageError) -> bytes:
+_PIECE = 1 << 20
+"""Bytes that are asked for at once, however many are allowed."""
+
+
+def read_bounded(name: str, limit: int, refusal: type[InrError] = InputImageError, cure: str = "") -> bytes:
     """The bytes of a regular file or of standard input ("-"), at most `limit`.
 
-    Raises `refusal` where it cannot be read, LimitError where it is longer.
+    Raises `refusal` where it cannot be read, LimitError with the `cure` where it is longer.
     """
     try:
         if name == STANDARD:
-            data = sys.stdin.buffer.read(limit + 1)
+            data = _read_all(sys.stdin.buffer, limit + 1)
         else:
             if not stat.S_ISREG(os.stat(name).st_mode):
                 raise refusal(f"{name}: not a regular file")
             with open(name, "rb") as file:
-                data = file.read(limit + 1)
+                data = _read_all(file, limit + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, InrError):
             raise
         raise refusal(f"{name}: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > limit:
-        raise LimitError(f"{name}: over {limit} bytes")
+        raise LimitError(f"{name}: over {limit:,} bytes{cure}")
     return data
+
+
+def _read_all(file: BinaryIO, most: int) -> bytes:
+    """What is left of a file, at most so many bytes; memory is that of what is there, not of what is allowed."""
+    data = bytearray()
+    while len(data) < most and (piece := file.read(min(_PIECE, most - len(data)))):
+        data += piece
+    return bytes(data)
 
 
 def check_output(name: str, source: str, force: bool) -> None:

@@ -109,7 +109,7 @@ def test_a_vast_checkpoint_is_not_read(workdir: Path, capfd: pytest.CaptureFixtu
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "MAX_FILE_BYTES", 1 << 20)
         assert run("encode photo.png --resume") == 4
-    assert "over 1048576 bytes" in capfd.readouterr().err
+    assert "over 1,048,576 bytes" in capfd.readouterr().err
 
 
 def test_without_a_checkpoint_resuming_begins_at_the_start(whole: bytes, capfd: pytest.CaptureFixture[str]) -> None:

@@ -257,6 +257,21 @@ def test_a_vast_file_is_not_read(here: Path) -> None:
     assert peak < 1 << 20
 
 
+def test_memory_is_that_of_the_file_whatever_is_allowed(here: Path) -> None:
+    tracemalloc.start()
+    assert files.read_bounded("source", 1 << 60) == b"source"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_files_of_whole_pieces_are_read_whole(here: Path, extra: int) -> None:
+    data = os.urandom(2 * files._PIECE + extra)
+    Path("source").write_bytes(data)
+    assert files.read_bounded("source", len(data)) == data
+
+
 def test_standard_input_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"source")))
     assert files.read_bounded("-", 6) == b"source"

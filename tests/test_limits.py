@@ -1,6 +1,7 @@
 """Limits of a decode: each holds to the one, is refused by name, soon, and before anything is allocated."""
 
 import struct
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -124,6 +125,25 @@ assert "torch" not in sys.modules and set(sys.modules) == before
     process = python("-c", code)
     assert process.returncode == 0, process.stderr
     assert len(process.stdout.split()) == len(OVER)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited as on Linux")
+@pytest.mark.parametrize("room", [1, 20, 40])
+def test_a_decode_without_room_for_products_ends_with_our_error(room: int) -> None:
+    program = f"""
+import resource, sys
+from pathlib import Path
+from inrcodec import decoder, errors
+data = bytes.fromhex({SMALL.hex()!r})
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + ({room} << 20)
+resource.setrlimit(resource.RLIMIT_AS, (used, used))
+try:
+    decoder.decode(data)
+except errors.ResourceError:
+    print("refused")
+"""
+    process = python("-c", program)
+    assert (process.returncode, process.stdout) == (0, b"refused\n"), process.stderr
 
 
 @pytest.mark.parametrize("value", [-1, 2**60 + 1])
