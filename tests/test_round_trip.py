@@ -6,6 +6,8 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import inrcodec
@@ -29,6 +31,25 @@ def test_every_size_and_mode_comes_back_in_its_shape(size: tuple[int, int], mode
     assert back.shape == image.shape
     assert back.dtype == np.uint8
     assert Image.fromarray(back).mode == mode
+
+
+@given(
+    st.tuples(st.integers(1, 17), st.integers(1, 17)), st.sampled_from([1, 3, 4]), st.integers(0, 2**32), st.booleans()
+)
+@settings(max_examples=20)
+def test_any_picture_comes_back_in_its_shape(size: tuple[int, int], channels: int, seed: int, noise: bool) -> None:
+    shape = (*size, channels)
+    image = np.random.default_rng(seed).integers(0, 256, shape, np.uint8) if noise else waves(*shape, seed)
+    back = inrcodec.decode(inrcodec.encode(image, FAST))
+    assert back.shape == (size if channels == 1 else shape)
+    assert back.dtype == np.uint8
+    flat = np.full_like(image, image.mean((0, 1)).round().astype(np.uint8))
+    assert metrics.psnr(image, back.reshape(shape)) >= metrics.psnr(image, flat)
+
+
+@pytest.mark.parametrize("size", [(1, 4096), (4096, 1), (3, 8191), (127, 31)])
+def test_narrow_pictures_come_back_in_their_shape(size: tuple[int, int]) -> None:
+    assert inrcodec.decode(inrcodec.encode(waves(*size), FAST)).shape == (*size, 3)
 
 
 @pytest.mark.parametrize("mode", CHANNELS)
