@@ -34,6 +34,11 @@ little-endian. There are no floats in a file.
                    ...      to the section's end: the symbols as that coder wrote them
     0x80  HASH             ancillary
                    u32      CRC-32 of the native picture's samples as class X draws them: u8, row by row, channels last
+    0x81  ICC              ancillary: the colour profile of the samples, in place of sRGB
+    0x82  EXIF             ancillary: an Exif block from its "II" or "MM" on; an orientation in it has been applied
+    0x83  XMP              ancillary: an XMP packet, UTF-8
+                   u8       form of these three: 0 the block as it is; 1 a varint with its length, then its frame
+                            (`entropy.py`). Opaque to a decoder, which checks form, length and frame when asked for it
 
 Nothing precedes the magic, follows the CRC, or lies between the fields. So a file has one reading, and a reading has
 one file: `serialise(parse(data)) == data`. (The frame inside `entropy.py`'s coder 1 is zstd's, which may write the same
@@ -62,7 +67,7 @@ No reduced precision (TF32, bfloat16, float16) is in either class: it is up to 6
 
 Policy. Reserved bits and codes must be checked, and are refused by name. New features are new sections, critical only
 where the picture would be wrong without them: another model family, a prior shared between files, tiles, have ids 0x02
-to 0x3F to take; metadata has 0x81 to 0xBF. New entropy coders take a coder number, deeper samples and other colours the
+to 0x3F to take; metadata has 0x84 to 0xBF. New entropy coders take a coder number, deeper samples and other colours the
 reserved codes of `pixel`. Encoders write the oldest form that suffices.
 
 A decoder's own limits are not of the format: see `limits.py`. They are checked before anything is allocated, in the
@@ -75,7 +80,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import numpy as np
@@ -90,6 +95,7 @@ from inrcodec.errors import (
     UnsupportedError,
 )
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
+from inrcodec.metadata import Metadata
 from inrcodec.model import QuantizedModel
 from inrcodec.siren import SirenArch
 
@@ -98,6 +104,8 @@ VERSION = 1
 
 _F32_SAFE = 1
 _SIREN, _HASH, _ANCILLARY = 0x01, 0x80, 0x80
+_METADATA = {"icc": 0x81, "exif": 0x82, "xmp": 0x83}
+_STORED, _COMPRESSED = 0, 1
 _CRC_BYTES = 4
 
 
@@ -324,16 +332,58 @@ def _content_hash(sections: dict[int, bytes]) -> int | None:
     return int.from_bytes(payload, "little")
 
 
+def with_metadata(data: bytes, metadata: Metadata) -> bytes:
+    """A valid file with these blocks in place of any that it has. `metadata_of` is the inverse."""
+    container = parse(data)
+    others = [section for section in container.sections if section[0] not in _METADATA.values()]
+    return serialise(replace(container, sections=tuple(sorted([*others, *_metadata_sections(metadata)]))))
+
+
+def metadata_bytes(metadata: Metadata) -> int:
+    """How much longer metadata makes a file, at most: with two bytes for total_length."""
+    payloads = [payload for _, payload in _metadata_sections(metadata)]
+    return sum(1 + len(varint(len(payload))) + len(payload) for payload in payloads) + 2 * bool(payloads)
+
+
+def _metadata_sections(metadata: Metadata) -> Iterator[tuple[int, bytes]]:
+    for kind, key in _METADATA.items():
+        if block := getattr(metadata, kind):
+            compressed = bytes([_COMPRESSED]) + varint(len(block)) + entropy.compress(block)
+            yield key, min(compressed, bytes([_STORED]) + block, key=len)
+
+
+@within_memory()
+def metadata_of(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Metadata:
+    """The metadata in a file: opaque bytes, which may be hostile to whoever parses them. Errors as of `read`."""
+    sections = dict(parse(data, limits).sections)
+    names = {key: kind for kind, key in _METADATA.items() if key in sections}
+    return Metadata(**{kind: _block(kind.upper(), sections[key], limits) for key, kind in names.items()})
+
+
+def _block(name: str, payload: bytes, limits: DecodeLimits) -> bytes:
+    reader = _Reader(payload)
+    form = reader.u8(name)
+    if form == _STORED:
+        return reader.rest()
+    if form != _COMPRESSED:
+        raise UnsupportedError(f"{name}: form {form} is unknown, a newer decoder may know it")
+    length = reader.varint(name)
+    limits.check("max_ancillary_bytes", length, f"{name} has {length:,} bytes")
+    block = entropy.decompress(reader.rest(), length, name)
+    if len(block) != length:
+        raise CorruptError(f"{name}: {len(block)} bytes, and not {length}")
+    return block
+
+
 def section_sizes(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> dict[str, int]:
     """Bytes of each part of a valid file, by name; they add up to the file. "header" holds all framing."""
     container = parse(data, limits)
     header, reader = _header(container, len(data), limits)
     parts = {"q_steps": len(header.arch.param_shapes())}
     parts["weights"] = len(reader.rest()) - parts["q_steps"]
+    names = {_HASH: "hash", **{key: kind for kind, key in _METADATA.items()}}
     ancillary = {
-        "hash" if key == _HASH else f"section 0x{key:02x}": len(payload)
-        for key, payload in container.sections
-        if key >= _ANCILLARY
+        names.get(key, f"section 0x{key:02x}"): len(payload) for key, payload in container.sections if key >= _ANCILLARY
     }
     framing = len(data) - sum(parts.values()) - sum(ancillary.values()) - _CRC_BYTES
     return {"header": framing, **parts, **ancillary, "checksum": _CRC_BYTES}

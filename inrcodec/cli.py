@@ -240,7 +240,7 @@ def _encoded(options: argparse.Namespace, interrupt: Any, line: Any, note: Any, 
 
     names = ("quality", "effort", "device", "seed", "prune", "bpp", "size", "psnr")
     config = EncoderConfig(*(getattr(options, name) for name in names))
-    image = images.read_image(options.input)
+    image = images.load(options.input)
     from inrcodec.encoder import encode_with_report
 
     try:
@@ -263,7 +263,7 @@ def _print_stages(encoded: "Encoded") -> None:
 
 
 def _decode(options: argparse.Namespace) -> int:
-    from inrcodec import files, images
+    from inrcodec import files, rasters
     from inrcodec.decoder import open_bytes
 
     output = options.output or _beside(options.input, ".png")
@@ -275,7 +275,7 @@ def _decode(options: argparse.Namespace) -> int:
         region = _region(options.region, picture)
         size = _size(options, region)
         image = picture.render(size, region)
-    files.write_output(output, images.to_file(image, kind), options.input, options.force)
+    files.write_output(output, rasters.to_file(image, kind), options.input, options.force)
     _say(f"{output}: {image.shape[1]}x{image.shape[0]}")
     return 0
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from inrcodec.errors import RequestError
+from inrcodec.metadata import DEFAULT_KINDS, KINDS
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class EncoderConfig:
     """Target: bytes of the file, never more, and at most 2 % fewer; still fewer where the picture needs no more."""
     psnr: float | None = None
     """Target: PSNR of the decoded picture in dB, 5 .. 60, to 0.1 dB; see `Encoded.met`."""
+    metadata: tuple[str, ...] = DEFAULT_KINDS
+    """Blocks to keep, of "icc", "exif", "xmp": see `metadata.py`."""
 
     def __post_init__(self) -> None:
         targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]
@@ -42,6 +45,8 @@ class EncoderConfig:
             raise RequestError(
                 f"psnr: {self.psnr} dB is not in 5 .. 60: above, 8-bit codes are all but exact, use a lossless codec"
             )
+        if unknown := [kind for kind in self.metadata if kind not in KINDS]:
+            raise RequestError(f"metadata: {unknown[0]!r} is none of {', '.join(KINDS)}")
         if not 0 <= self.prune < 1:
             raise RequestError(f"prune: {self.prune} is not in 0 .. 1")
         if not 0 <= self.seed < 2**32:

@@ -59,7 +59,7 @@ def _agreement(model: QuantizedModel, scale: int) -> Agreement:
     step = -(-len(rows) * len(columns) // _MOST_POINTS)
     index = np.arange(0, len(rows) * len(columns), step)
     coords = np.stack([rows[index // len(columns)], columns[index % len(columns)]], 1)
-    single, double = (pixels.to_uint8(numpy_backend(model, dtype)(coords)) for dtype in (np.float32, np.float64))
+    single, double = (pixels.to_codes(numpy_backend(model, dtype)(coords)) for dtype in (np.float32, np.float64))
     return compare(single, double)
 
 

@@ -22,6 +22,7 @@ from inrcodec import bitstream, pixels, siren
 from inrcodec.errors import CorruptError, RequestError, StoppedError
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, prepare_products, within_memory
 from inrcodec.model import QuantizedModel
+from inrcodec.pixels import Codes
 
 _CHUNK = 4096
 """Points evaluated at once in NumPy: activations of 4096 x 64 float32 are 1 MiB."""
@@ -29,8 +30,10 @@ _CHUNK_MACS = 2**30
 """Multiplications between two questions whether to stop, at most: a fraction of a second on a CPU core."""
 _BAND = 262_144
 """Points whose float colours are held at once, before they are averaged and rounded."""
-_MAX_SUPERSAMPLING = 16
+MAX_SUPERSAMPLING = 16
 """Most points along each side of an output pixel."""
+DEPTHS = {8: np.uint8, 16: np.uint16}
+"""Types of samples by their bits."""
 
 Samples = NDArray[np.floating]
 """float32, or float64 where the picture is drawn in that."""
@@ -168,19 +171,29 @@ class Picture:
 
     @within_memory()
     @np.errstate(all="ignore")
-    def render(self, size: tuple[int, int] | None = None, region: Region | None = None) -> NDArray[np.uint8]:
+    def render(
+        self,
+        size: tuple[int, int] | None = None,
+        region: Region | None = None,
+        depth: int = 8,
+        supersampling: int = MAX_SUPERSAMPLING,
+    ) -> Codes:
         """The picture, or a region of it, as pixels.
 
         Args:
             size: (height, width) of the output in pixels; by default the region's own.
             region: the part to render, in native pixels; by default all. Rendering a region at s times its size gives
                 the crop of the whole picture at s times its size, for integer s.
+            depth: bits of a sample of the output, 8 or 16. The network has no depth of its own.
+            supersampling: most points along each side of an output pixel, 1 .. 16. Fewer are faster, and may alias
+                where the output is much smaller than the picture.
 
         Returns:
-            uint8 (H, W) for a grey picture, else (H, W, C): C = 2 grey and alpha, 3 RGB, 4 RGBA.
+            uint8, or uint16 at depth 16: (H, W) for a grey picture, else (H, W, C): C = 2 grey and alpha, 3 RGB, 4
+            RGBA.
 
         Raises:
-            RequestError: an empty size, or a region outside the picture.
+            RequestError: an empty size, a region outside the picture, another depth or supersampling.
             LimitError: more pixels or work than `DecodeLimits` allow.
             ResourceError: there is not enough memory.
             CorruptError: the network's values are not finite.
@@ -188,17 +201,21 @@ class Picture:
         """
         region = region or Region(0, 0, self.height, self.width)
         self._check_region(region)
+        _check_manner(depth, supersampling)
         height, width = size or (region.height, region.width)
         if height < 1 or width < 1:
             raise RequestError(f"size: {width}x{height} pixels make no picture")
         what = f"the output is to be {width}x{height}"
         self._limits.check("max_side", max(height, width), what)
         self._limits.check("max_output_pixels", height * width, f"{what}, {height * width:,} pixels")
-        down, across = _supersampling(region.height, height), _supersampling(region.width, width)
+        down, across = (
+            min(-(-native // count), supersampling)
+            for native, count in ((region.height, height), (region.width, width))
+        )
         self._check_work(height * down * width * across)
-        out = np.empty((height, width, self.channels), np.uint8)
+        out = np.empty((height, width, self.channels), DEPTHS[depth])
         for start, band in self._bands(region, height, width, down, across):
-            out[start : start + len(band)] = pixels.to_uint8(band)
+            out[start : start + len(band)] = pixels.to_codes(band, depth)
         return out[..., 0] if self.channels == 1 else out
 
     def _check_region(self, region: Region) -> None:
@@ -242,9 +259,11 @@ class Picture:
         return values
 
 
-def _supersampling(native: int, count: int) -> int:
-    """Points along a side of each of `count` output pixels that share `native` pixels."""
-    return min(-(-native // count), _MAX_SUPERSAMPLING)
+def _check_manner(depth: int, supersampling: int) -> None:
+    if depth not in DEPTHS:
+        raise RequestError(f"depth: {depth} is none of {', '.join(map(str, DEPTHS))}")
+    if not 1 <= supersampling <= MAX_SUPERSAMPLING:
+        raise RequestError(f"supersampling: {supersampling} is not in 1 .. {MAX_SUPERSAMPLING}")
 
 
 @within_memory()
@@ -275,6 +294,7 @@ def decode(
     device: str = "cpu",
     exact: bool = False,
     limits: DecodeLimits = DEFAULT_LIMITS,
-) -> NDArray[np.uint8]:
+    depth: int = 8,
+) -> Codes:
     """The pixels of an .inr file: `open_bytes` and `Picture.render` in one call, with their arguments and errors."""
-    return open_bytes(data, device, exact, limits).render(size, region)
+    return open_bytes(data, device, exact, limits).render(size, region, depth)

@@ -20,6 +20,7 @@ from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import FitConfig, Picture, optimize
 from inrcodec.memory import shortage_is_an_error
+from inrcodec.metadata import Metadata
 from inrcodec.network import Network
 from inrcodec.progress import SILENT, Estimate, Monitor
 from inrcodec.resume import Session
@@ -57,7 +58,7 @@ class Encoded:
 
 
 def encode(image: images.ImageLike, config: EncoderConfig = EncoderConfig(), monitor: Monitor = SILENT) -> bytes:
-    """A picture (uint8 array (H, W) or (H, W, C), PIL image, or path) as the bytes of an .inr file.
+    """A picture (array, PIL image, or path: `images.py` says which and what becomes of them) as an .inr file's bytes.
 
     Raises InputImageError or LimitError for the picture, RequestError for the options, EncodeError where the search or
     the check of its result fails, ResourceError where memory ends.
@@ -76,9 +77,10 @@ def encode_with_report(
 
     Also raises CheckpointError where what `keeper` has kept is damaged, or is not of this picture and these options.
     """
-    codes = images.to_array(image)
-    height, width, _ = codes.shape
-    goal = choose_goal(config, *codes.shape)
+    source = images.load(image)
+    codes, metadata = source.codes, source.metadata.only(config.metadata)
+    height, width, channels = codes.shape
+    goal = choose_goal(config, height, width, channels, bitstream.metadata_bytes(metadata))
     device = choose_device(config.device)
     session = Session(keeper, codes, config, device.type)
     point = session.point(lambda: choose_point(codes, config, goal, device, monitor))
@@ -90,7 +92,16 @@ def encode_with_report(
     network.load(rounded.values)
     data = bitstream.write(conformance.certify(rounded.model))
     found = Encoded(data, height, width, verify(data, codes, network), tuple(stages), met)
-    return better_than_one_colour(found, codes, goal)
+    return with_metadata(better_than_one_colour(found, codes, goal), metadata)
+
+
+def with_metadata(found: Encoded, metadata: Metadata) -> Encoded:
+    """The same with these blocks in the file."""
+    if not any(vars(metadata).values()):
+        return found
+    data = bitstream.with_metadata(found.data, metadata)
+    note = ", ".join(f"{kind} {len(block):,} bytes" for kind, block in vars(metadata).items() if block)
+    return replace(found, data=data, stages=(*found.stages, Stage("metadata", found.psnr, len(data), note)))
 
 
 def better_than_one_colour(found: Encoded, codes: NDArray[np.uint8], goal: targets.Goal) -> Encoded:
@@ -113,8 +124,11 @@ _SIZE_AIM = 0.993
 """Of a size in bytes: half the tolerance, so that a rounding somewhat larger than expected still fits."""
 
 
-def choose_goal(config: EncoderConfig, height: int, width: int, channels: int) -> targets.Goal:
-    """What the file of a picture has to meet; raises RequestError where no file of it could."""
+def choose_goal(config: EncoderConfig, height: int, width: int, channels: int, beside: int = 0) -> targets.Goal:
+    """What the file of a picture has to meet, without the `beside` bytes of metadata that come to it.
+
+    Raises RequestError where no file of it could.
+    """
     if config.psnr is not None:
         return targets.PsnrGoal(config.psnr)
     if config.size is not None:
@@ -124,7 +138,7 @@ def choose_goal(config: EncoderConfig, height: int, width: int, channels: int) -
         low, aim, high = (size * factor for factor in (1 - targets.TOLERANCE, 1.0, 1 + targets.TOLERANCE))
     else:
         return None
-    least, most = ladder.smallest_bytes(height, width, channels), ladder.largest_bytes(height, width)
+    least, most = ladder.smallest_bytes(height, width, channels) + beside, ladder.largest_bytes(height, width) + beside
     if not least <= high or not low <= most:
         name, value, unit = (
             ("bpp", config.bpp, 8 / (height * width)) if config.size is None else ("size", config.size, 1)
@@ -132,7 +146,7 @@ def choose_goal(config: EncoderConfig, height: int, width: int, channels: int) -
         raise RequestError(
             f"{name}: {value:g}: files of a {width}x{height} picture have {unit * least:.4g} to {unit * most:.4g}"
         )
-    return targets.BytesGoal(low, aim, high)
+    return targets.BytesGoal(low - beside, aim - beside, high - beside)
 
 
 def choose_point(

@@ -136,13 +136,13 @@ def _frame(data: bytes, options: dict[str, int]) -> bytes:
     return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
 
 
-def _refusal(error: zstandard.ZstdError) -> Exception:
+def _refusal(error: zstandard.ZstdError, part: str) -> Exception:
     """What a failure of zstd is to the caller; a want of memory is no fault of the frame."""
-    return MemoryError() if _NO_MEMORY in str(error) else CorruptError("weights: the zstd frame is damaged")
+    return MemoryError() if _NO_MEMORY in str(error) else CorruptError(f"{part}: the zstd frame is damaged")
 
 
-def decompress(frame: bytes, limit: int) -> bytes:
-    """The content of exactly one frame, at most `limit` bytes. The inverse of `compress`.
+def decompress(frame: bytes, limit: int, part: str = "weights") -> bytes:
+    """The content of exactly one frame, at most `limit` bytes. The inverse of `compress`. Errors name the `part`.
 
     The first pass counts through a stream, which holds no more than a piece:
     `ZstdDecompressor.decompress(max_output_size=)` is not bounded where the frame states a size of its own
@@ -150,7 +150,7 @@ def decompress(frame: bytes, limit: int) -> bytes:
     pass, bounded by the first, does.
     """
     if frame[:1] != b"\0":  # libzstd is lenient with frames that state a size: about windows, about blocks
-        raise CorruptError("weights: the zstd frame does not begin with 0")
+        raise CorruptError(f"{part}: the zstd frame does not begin with 0")
     decompressor = zstandard.ZstdDecompressor(
         format=zstandard.FORMAT_ZSTD1_MAGICLESS, max_window_size=1 << _WINDOW_LOG_MAX
     )
@@ -160,13 +160,13 @@ def decompress(frame: bytes, limit: int) -> bytes:
             while piece := reader.read(_PIECE):
                 length += len(piece)
                 if length > limit:
-                    raise CorruptError(f"weights: the zstd frame holds more than {limit} bytes")
+                    raise CorruptError(f"{part}: the zstd frame holds more than {limit} bytes")
         whole = decompressor.decompressobj()
         data = whole.decompress(frame)
     except zstandard.ZstdError as error:
-        raise _refusal(error) from error
+        raise _refusal(error, part) from error
     if not whole.eof or whole.unused_data:
-        raise CorruptError("weights: the zstd frame is cut short, or followed by other bytes")
+        raise CorruptError(f"{part}: the zstd frame is cut short, or followed by other bytes")
     return data
 
 

@@ -13,11 +13,17 @@ computed in float64 and rounded once to float32. Of k equal cells over start .. 
 in this order of operations. Any grid over any interval follows from these two formulas, so grids of all sizes cover the
 same frame and nothing shifts when the size changes.
 
-Values. A code v of 0 .. 255 is v / 127.5 - 1 in [-1, 1]; back, a value u is floor(127.5 (u + 1) + 1/2), clamped.
+Values. A code v of 0 .. 255 is v / 127.5 - 1 in [-1, 1]; back, a value u is floor(127.5 (u + 1) + 1/2), clamped. A
+decoder may as well give 16 bits, with 65535 and 32767.5 in place of 255 and 127.5, in float64.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Codes = NDArray[Any]
+"""Samples for the outside: uint8, or uint16 where 16 bits are asked for."""
 
 MAX_PIXELS = 89_478_485
 """Largest picture to encode or to make, in pixels: Pillow's own warning level (`Image.MAX_IMAGE_PIXELS`)."""
@@ -56,10 +62,12 @@ def to_unit(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
     return codes.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Values around [-1, 1], any shape, finite, as the nearest codes 0 .. 255, in their own precision.
+def to_codes(values: NDArray[np.floating], depth: int = 8) -> Codes:
+    """Values around [-1, 1], any shape, finite, as the nearest codes of 8 bits, in their own precision, or of 16.
 
-    The inverse of `to_unit`.
+    At 8 bits the inverse of `to_unit`.
     """
-    codes = (values + np.float32(1)) * np.float32(127.5) + np.float32(0.5)
-    return np.clip(codes, 0, 255, out=codes).astype(np.uint8)
+    if depth == 8:
+        codes = (values + np.float32(1)) * np.float32(127.5) + np.float32(0.5)
+        return np.clip(codes, 0, 255, out=codes).astype(np.uint8)
+    return np.clip(np.floor((values.astype(np.float64) + 1) * 32767.5 + 0.5), 0, 65535).astype(np.uint16)

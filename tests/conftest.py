@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from inrcodec import bitstream, images
+from inrcodec import bitstream, rasters
 from inrcodec.model import QuantizedModel
 from tests.helpers import header, png_claiming, seal, siren, small_model
 from tests.pictures import waves
@@ -26,7 +26,7 @@ def data(model: QuantizedModel) -> bytes:
 def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes) -> Path:
     """A working directory with files good, bad and in the way."""
     monkeypatch.chdir(tmp_path)
-    photo = images.to_file(waves(16, 16), "PNG")
+    photo = rasters.to_file(waves(16, 16), "PNG")
     for name, content in {
         "photo.png": photo,
         "cut.png": photo[: len(photo) // 2],

@@ -112,9 +112,16 @@ def stored_frame(content: bytes, block: int) -> bytes:
 
 
 def some_ancillary(rng: Rng) -> bytes:
-    """No section, or several that no decoder knows: public, private, empty."""
-    chosen = {int(key): rng.bytes(int(rng.integers(0, 200))) for key in rng.integers(0x81, 0x100, rng.integers(3))}
+    """No section, or several: metadata, and such as no decoder knows, public, private, empty."""
+    chosen = {int(key): rng.bytes(int(rng.integers(0, 200))) for key in rng.integers(0x84, 0x100, rng.integers(3))}
+    chosen |= {int(key): some_block(rng) for key in rng.integers(0x81, 0x84, rng.choice([0, 0, 1, 2]))}
     return b"".join(section(key, chosen[key]) for key in sorted(chosen))
+
+
+def some_block(rng: Rng) -> bytes:
+    """A metadata section's payload, in either form."""
+    content = rng.bytes(int(rng.integers(1, 20))) * int(rng.integers(0, 20))
+    return b"\0" + content if rng.random() < 0.5 else b"\1" + varint(len(content)) + some_frame(rng, content)
 
 
 def some_claims(rng: Rng, plain: bytes) -> tuple[int, bytes]:

@@ -107,6 +107,10 @@ def valid() -> Iterator[Valid]:
     for total in (127, 129):
         body = padded(total - 10 - len(varint(total)))
         yield Valid(f"length_{total}", "a length next to 128, which no file has", seal(body))
+    for key, name in ((0x81, "icc"), (0x82, "exif"), (0x83, "xmp")):
+        for form, payload in (("stored", b"\0a block"), ("compressed", b"\1\x05" + zstd_frame(b"block"))):
+            data = seal(header() + siren() + section(key, payload))
+            yield Valid(f"{name}_{form}", f"{name.upper()}, {form}", data)
     yield Valid("length_3_bytes", "total_length of 3 bytes", seal(header() + siren() + section(0x90, bytes(17_000))))
     for seed in (1, 2, 3, 5, 8, 13, 21, 34):
         yield Valid(f"random_{seed}", f"generator.valid_file({seed})", generator.valid_file(seed))
@@ -239,6 +243,27 @@ def _bad_weights() -> Iterator[Bad]:
         ("dictionary", aligned(0, zstd_frame(five, 1, b"\x58\x07")), "begin with 0"),
     ):
         yield Bad(name, "symbols that no encoder writes", one_layer(1, weights, pixel=0), "CorruptError", says)
+
+
+def bad_metadata() -> Iterator[Bad]:
+    """Files whose picture is valid, and whose ICC section is not: they are refused to who asks for it."""
+    for name, payload, error, says in (
+        ("empty", b"", "CorruptError", "ICC: 0 bytes left"),
+        ("form_2", b"\2block", "UnsupportedError", "ICC: form 2"),
+        ("no_length", b"\1", "CorruptError", "ICC: 0 bytes left"),
+        ("length_overlong", b"\1\x85\0" + zstd_frame(b"block"), "CorruptError", "ICC: not a canonical varint"),
+        ("no_frame", b"\1\5", "CorruptError", "ICC: the zstd frame does not begin with 0"),
+        ("too_long", b"\1\4" + zstd_frame(b"block"), "CorruptError", "ICC: the zstd frame holds more than 4 bytes"),
+        ("too_short", b"\1\6" + zstd_frame(b"block"), "CorruptError", "ICC: 5 bytes, and not 6"),
+        (
+            "tail",
+            b"\1\5" + zstd_frame(b"block") + b"\0",
+            "CorruptError",
+            "ICC: the zstd frame is cut short, or followed",
+        ),
+        ("bomb", b"\1" + varint(2**30) + zstd_frame(b"block"), "LimitError", "ICC has 1,073,741,824 bytes"),
+    ):
+        yield Bad(name, "a block of metadata", seal(header() + siren() + section(0x81, payload)), error, says)
 
 
 def _over_limits() -> Iterator[Bad]:

@@ -172,6 +172,18 @@ def unframed(payload: bytes) -> bytes:
     return content if decompressor.eof and not decompressor.unused_data else fail("zstd: cut short, or too long")
 
 
+def block(spec: Spec, section_id: int) -> bytes:
+    """A metadata block, 0x81 ICC, 0x82 EXIF or 0x83 XMP; empty where the file has none."""
+    if section_id not in spec.ancillary:
+        return b""
+    payload = Cursor(spec.ancillary[section_id])
+    if within(payload.byte(), 0, 1, "form") == 0:
+        return payload.left
+    length = payload.varint()
+    content = unframed(payload.left)
+    return content if len(content) == length else fail("a block of another length")
+
+
 def draw(spec: Spec, scale: int = 1, dtype: type = np.float64) -> np.ndarray:
     """The picture at a multiple of its size, (height, width, channels) uint8; class X in float64, M in float32."""
     longer = max(spec.height, spec.width)

@@ -46,7 +46,7 @@ def test_decode_makes_the_size_that_was_asked_for(workdir: Path, options: str, s
 def test_decode_draws_what_the_library_draws(workdir: Path, data: bytes) -> None:
     assert run("decode good.inr -o new.png --region 1,2,4,3 --scale 2") == 0
     drawn = decoder.decode(data, (6, 8), decoder.Region(top=2, left=1, height=3, width=4))
-    np.testing.assert_array_equal(images.read_image("new.png"), drawn)
+    np.testing.assert_array_equal(images.to_array("new.png"), drawn)
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_decode_writes_a_png_to_standard_output(
 
 def test_force_replaces_the_output(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run("decode good.inr -o taken.png --force") == 0
-    assert images.read_image("taken.png").shape == (5, 7, 3)
+    assert images.to_array("taken.png").shape == (5, 7, 3)
     assert capfd.readouterr().err == "taken.png: 7x5\n"
 
 
 def test_encode_makes_a_file_beside_the_input_that_decodes(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run("encode photo.png -e 1") == 0
-    data, photo = Path("photo.inr").read_bytes(), images.read_image("photo.png")
+    data, photo = Path("photo.inr").read_bytes(), images.to_array("photo.png")
     assert metrics.psnr(photo, decoder.decode(data)) > 20
     out, err = capfd.readouterr()
     assert out == ""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inrcodec import bitstream, images
+from inrcodec import bitstream, rasters
 from inrcodec.terminal import Interrupt
 from tests.helpers import ENVIRONMENT, contents
 
@@ -80,7 +80,7 @@ class Terminal:
 def noise(workdir: Path) -> Path:
     """A working directory with a picture that an encoder works on for minutes."""
     codes = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    (workdir / "noise.png").write_bytes(images.to_file(codes, "PNG"))
+    (workdir / "noise.png").write_bytes(rasters.to_file(codes, "PNG"))
     return workdir
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inrcodec import bitstream, checkpoint, cli, encoder, files, images
+from inrcodec import bitstream, checkpoint, cli, encoder, files, images, rasters
 from inrcodec.progress import Progress
 from inrcodec.terminal import Interrupt, ProgressLine, Terminated
 from tests.helpers import contents
@@ -23,7 +23,7 @@ HINT = "; .photo.inr.ckpt stays: add --resume to go on"
 @pytest.fixture
 def whole(workdir: Path) -> bytes:
     """The file of the encode that nothing interrupts, of a picture that takes some steps."""
-    Path("photo.png").write_bytes(images.to_file(waves(24, 32), "PNG"))
+    Path("photo.png").write_bytes(rasters.to_file(waves(24, 32), "PNG"))
     assert run("encode photo.png -e 1 -o whole.inr") == 0
     return Path("whole.inr").read_bytes()
 
@@ -225,8 +225,8 @@ def test_a_name_too_long_for_a_checkpoint_is_still_encoded(workdir: Path, capfd:
 
 
 def test_a_picture_read_anew_is_the_same_picture(killed: bytes) -> None:
-    codes = images.read_image("photo.png")
-    Path("photo.png").write_bytes(images.to_file(codes, "BMP"))
+    codes = images.to_array("photo.png")
+    Path("photo.png").write_bytes(rasters.to_file(codes, "BMP"))
     assert run("encode photo.png -e 1 --resume") == 0
     assert Path("photo.inr").read_bytes() == killed
     np.testing.assert_array_equal(codes, waves(24, 32))

@@ -32,7 +32,7 @@ def test_native_size_is_the_samples_at_the_pixel_centres(channels: int, shape: t
     drawn = picture(arch=siren.SirenArch((6, 5), channels))
     values = 2 * drawn.sample(pixels.pixel_centres(24, 36)) - 1
     assert drawn.render().shape == shape
-    expected = pixels.to_uint8(values).reshape(shape).astype(int)
+    expected = pixels.to_codes(values).reshape(shape).astype(int)
     assert np.abs(drawn.render() - expected).max() <= 1
 
 
@@ -40,7 +40,7 @@ def test_half_size_is_the_mean_of_two_by_two_native_pixels() -> None:
     drawn = picture()
     values = 2 * drawn.sample(pixels.pixel_centres(24, 36)) - 1
     means = values.reshape(12, 2, 18, 2, 3).mean((1, 3))
-    assert np.abs(drawn.render((12, 18)).astype(int) - pixels.to_uint8(means)).max() <= 1
+    assert np.abs(drawn.render((12, 18)).astype(int) - pixels.to_codes(means)).max() <= 1
 
 
 def test_a_picture_finer_than_the_output_becomes_its_mean_and_not_an_alias() -> None:

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from inrcodec import bitstream, conformance, decoder, errors
+from inrcodec.metadata import Metadata
 from tests import golden_cases, helpers, independent_decoder
 
 GOLDEN = Path(__file__).parent / "golden"
 MANIFEST = json.loads((GOLDEN / "golden.json").read_text())
 VALID: dict[str, dict[str, Any]] = MANIFEST["valid"]
 ERROR: dict[str, dict[str, str]] = MANIFEST["error"]
+METADATA: dict[str, dict[str, str]] = MANIFEST["metadata"]
 DRAWN = [name for name, facts in VALID.items() if facts["crc_of_samples"]]
 EVERY_BIT = ["small_raw", "small_aligned", "hash", "ancillary_many", "real_astronaut_rgb", "real_camera_l"]
 
@@ -30,6 +32,7 @@ def valid(name: str) -> bytes:
 def test_the_manifest_names_every_file() -> None:
     assert {path.stem for path in (GOLDEN / "valid").iterdir()} == set(VALID)
     assert {path.stem for path in (GOLDEN / "error").iterdir()} == set(ERROR)
+    assert {path.stem for path in (GOLDEN / "metadata").iterdir()} == set(METADATA)
     assert len(VALID) >= 40
     assert len(ERROR) >= 60
 
@@ -95,6 +98,28 @@ def test_the_second_decoder_refuses_it_too(name: str) -> None:
         independent_decoder.read((GOLDEN / "error" / f"{name}.inr").read_bytes())
 
 
+@pytest.mark.parametrize("name", METADATA)
+def test_bad_metadata_raises_exactly_its_error_and_spoils_no_picture(name: str) -> None:
+    data = (GOLDEN / "metadata" / f"{name}.inr").read_bytes()
+    with pytest.raises(errors.InrError) as refusal:
+        bitstream.metadata_of(data)
+    assert (type(refusal.value).__name__, METADATA[name]["says"] in str(refusal.value)) == (
+        METADATA[name]["error"],
+        True,
+    )
+    assert np.array_equal(decoder.decode(data), decoder.decode(valid("small_raw")))
+    spec = independent_decoder.read(data)
+    if METADATA[name]["error"] != "LimitError":
+        with pytest.raises(independent_decoder.Invalid):
+            independent_decoder.block(spec, 0x81)
+
+
+@pytest.mark.parametrize("kind", ["icc", "exif", "xmp"])
+@pytest.mark.parametrize(("form", "block"), [("stored", b"a block"), ("compressed", b"block")])
+def test_metadata_is_read(kind: str, form: str, block: bytes) -> None:
+    assert bitstream.metadata_of(valid(f"{kind}_{form}")) == Metadata(**{kind: block})
+
+
 @pytest.mark.parametrize("name", EVERY_BIT)
 def test_every_proper_prefix_is_truncated(name: str) -> None:
     data = valid(name)
@@ -123,8 +148,9 @@ def test_what_is_built_by_hand_is_what_is_kept() -> None:
     for case in golden_cases.valid():
         if not case.name.startswith("random"):  # NumPy may change its generators
             assert valid(case.name) == case.data
-    for bad in golden_cases.bad():
-        assert (GOLDEN / "error" / f"{bad.name}.inr").read_bytes() == bad.data
+    for kind, cases in (("error", golden_cases.bad()), ("metadata", golden_cases.bad_metadata())):
+        for bad in cases:
+            assert (GOLDEN / kind / f"{bad.name}.inr").read_bytes() == bad.data
 
 
 def test_a_valid_file_may_be_drawn_small_whatever_its_size() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inrcodec import images
-from inrcodec.errors import InputImageError, LimitError, RequestError
+from inrcodec.errors import InputImageError, LimitError
 from tests.helpers import png_claiming
 from tests.pictures import waves
 
@@ -41,13 +41,13 @@ MODES = [
     pytest.param(pil("YCbCr", (90, 128, 128)), [90, 90, 90], id="YCbCr"),
     pytest.param(pil("HSV", (0, 0, 60)), [60, 60, 60], id="HSV"),
     pytest.param(pil("RGBA", (1, 2, 3, 4)), [1, 2, 3, 4], id="RGBA"),
-    pytest.param(pil("LA", (9, 40)), [9, 9, 9, 40], id="LA"),
-    pytest.param(pil("LA", (60, 255)).convert("La"), [60, 60, 60, 255], id="La"),
+    pytest.param(pil("LA", (9, 40)), [9, 40], id="LA"),
+    pytest.param(pil("LA", (60, 255)).convert("La"), [60, 255], id="La"),
     pytest.param(pil("RGBA", (60, 0, 0, 255)).convert("RGBa"), [60, 0, 0, 255], id="RGBa"),
     pytest.param(palette().convert("PA"), [10, 20, 30, 255], id="PA"),
     pytest.param(palette(transparency=1), [10, 20, 30, 0], id="P with a transparent colour"),
     pytest.param(palette(transparency=b"\0\x50"), [10, 20, 30, 0x50], id="P with alphas"),
-    pytest.param(pil("L", 7, transparency=7), [7, 7, 7, 0], id="L with a transparent grey"),
+    pytest.param(pil("L", 7, transparency=7), [7, 0], id="L with a transparent grey"),
     pytest.param(pil("RGB", (1, 2, 3), transparency=(1, 2, 3)), [1, 2, 3, 0], id="RGB with a transparent colour"),
     pytest.param(pil("RGB", (1, 2, 3), transparency=(3, 2, 1)), [1, 2, 3, 255], id="RGB with another colour"),
 ]
@@ -91,7 +91,7 @@ def test_an_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> Non
     np.testing.assert_array_equal(images.to_array(tmp_path / "a.png"), ORIENTED[orientation])
 
 
-@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 1), (2, 3, 3), (2, 3, 4), (1, 1), (1, 9, 3)])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 1), (2, 3, 2), (2, 3, 3), (2, 3, 4), (1, 1), (1, 9, 3)])
 def test_an_array_is_copied_with_channels_last(shape: tuple[int, ...]) -> None:
     given = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
     taken = images.to_array(given)
@@ -100,13 +100,13 @@ def test_an_array_is_copied_with_channels_last(shape: tuple[int, ...]) -> None:
     assert not np.shares_memory(taken, given)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.uint16, np.int64, bool, object])
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.int64, bool, object])
 def test_an_array_of_another_dtype_is_refused(dtype: type) -> None:
     with pytest.raises(InputImageError, match="dtype"):
         images.to_array(np.zeros((2, 3, 3), dtype))
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3, 2), (2, 3, 5), (1, 2, 3, 3), (0, 3, 3), (2, 0), (0, 0, 1)])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3, 0), (2, 3, 5), (1, 2, 3, 3), (0, 3, 3), (2, 0), (0, 0, 1)])
 def test_an_array_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputImageError, match="shape"):
         images.to_array(np.zeros(shape, np.uint8))
@@ -116,6 +116,21 @@ def test_an_array_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 def test_an_empty_pil_image_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(InputImageError):
         images.to_array(Image.new("RGB", size))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_16_bits_become_the_nearest_of_8(channels: int) -> None:
+    codes = np.arange(0, 65536, 7, dtype=np.uint16)[: 9360 // 12 * 12].reshape(1, -1, channels)
+    taken = images.to_array(codes)
+    assert taken.dtype == np.uint8
+    assert np.abs(taken * 257.0 - codes).max() <= 128
+
+
+@pytest.mark.parametrize("exif", [b"", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"garbage" * 99, bytes(1000)])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_damaged_exif_block_does_not_refuse_a_picture(tmp_path: Path, kind: str, exif: bytes) -> None:
+    Image.fromarray(UPRIGHT).save(tmp_path / "a", kind, exif=b"Exif\0\0" + exif)
+    assert images.to_array(tmp_path / "a").shape == UPRIGHT.shape
 
 
 def test_an_array_over_the_limit_is_refused_before_it_is_copied() -> None:
@@ -189,27 +204,6 @@ def test_a_picture_over_the_limit_is_refused_unread(tmp_path: Path, size: tuple[
 def test_what_is_not_a_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputImageError, match=f"^{tmp_path / name}: "):
         images.to_array(tmp_path / name)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "BMP", "PPM", "JPEG"])
-def test_every_format_to_write_is_a_format_to_read(tmp_path: Path, kind: str) -> None:
-    (tmp_path / "a").write_bytes(images.to_file(waves(8, 9), kind))
-    assert images.to_array(tmp_path / "a").shape == (8, 9, 3)
-
-
-@pytest.mark.parametrize(
-    ("kind", "channels"), [("PNG", 1), ("PNG", 3), ("PNG", 4), ("TIFF", 1), ("TIFF", 4), ("WEBP", 3), ("WEBP", 4)]
-)
-def test_read_image_inverts_to_file(tmp_path: Path, kind: str, channels: int) -> None:
-    image = waves(6, 5, channels)
-    (tmp_path / "a").write_bytes(images.to_file(image[..., 0] if channels == 1 else image, kind))
-    np.testing.assert_array_equal(images.read_image(str(tmp_path / "a")), image)
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PPM"])
-def test_transparency_is_never_dropped_silently(kind: str) -> None:
-    with pytest.raises(RequestError, match=f"{kind} cannot hold transparency"):
-        images.to_file(waves(2, 2, 4), kind)
 
 
 def test_a_side_too_long_for_the_decoder_is_refused() -> None:

@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
 
 RANKS = {
     "errors": 0, "progress": 0, "metrics": 0, "siren": 0,
-    "codelength": 1, "config": 1, "entropy": 1, "pixels": 1, "files": 1, "memory": 1, "state": 1, "terminal": 1,
-    "checkpoint": 2, "optim": 2,
-    "images": 2, "limits": 2, "model": 2, "kernels": 2,
+    "codelength": 1, "metadata": 1, "entropy": 1, "pixels": 1, "files": 1, "memory": 1, "state": 1, "terminal": 1,
+    "checkpoint": 2, "config": 2, "optim": 2,
+    "images": 2, "limits": 2, "rasters": 2, "model": 2, "kernels": 2,
     "bitstream": 3, "network": 3,
     "decoder": 4, "describe": 4, "fit": 4,
     "conformance": 5, "curvature": 5, "ladder": 5, "pilot": 5,

@@ -47,12 +47,12 @@ def noisy(picture: Codes, amplitude: int) -> Codes:
 
 @pytest.fixture(scope="module")
 def astronaut() -> Codes:
-    return images.read_image(str(ROOT / "sample_data" / "astronaut.png"))
+    return images.to_array(str(ROOT / "sample_data" / "astronaut.png"))
 
 
 @pytest.fixture(scope="module")
 def camera() -> Codes:
-    return images.read_image(str(ROOT / "sample_data" / "camera.png"))[..., 0]
+    return images.to_array(str(ROOT / "sample_data" / "camera.png"))[..., 0]
 
 
 def test_ms_ssim_of_pytorch_msssim(astronaut: Codes, camera: Codes) -> None:

@@ -8,11 +8,11 @@ from inrcodec import pixels
 
 def test_codes_survive_the_way_to_values_and_back() -> None:
     codes = np.arange(256, dtype=np.uint8)
-    assert np.array_equal(pixels.to_uint8(pixels.to_unit(codes)), codes)
+    assert np.array_equal(pixels.to_codes(pixels.to_unit(codes)), codes)
 
 
 def test_values_beyond_the_range_are_clamped() -> None:
-    assert pixels.to_uint8(np.array([-3.0, 3.0], np.float32)).tolist() == [0, 255]
+    assert pixels.to_codes(np.array([-3.0, 3.0], np.float32)).tolist() == [0, 255]
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 17), (17, 1), (3, 5), (64, 64), (256, 384)])

@@ -21,7 +21,7 @@ from PIL import Image
 from rd_summary import Results, read_published
 from rd_work import Picture, Row, Target
 
-from inrcodec import bitstream, images
+from inrcodec import bitstream, rasters
 from inrcodec.encoder import Encoded
 from inrcodec.model import QuantizedModel
 from inrcodec.siren import SirenArch
@@ -73,8 +73,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two pictures, one of them grey and with a name that needs care; and plots that take no time."""
     monkeypatch.setattr(rd_report, "plot", lambda results, name, path: path.touch())
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a & b.png").write_bytes(images.to_file(waves(20, 24, 1)[..., 0], "PNG"))
-    (tmp_path / "in" / "c.png").write_bytes(images.to_file(waves(16, 20), "PNG"))
+    (tmp_path / "in" / "a & b.png").write_bytes(rasters.to_file(waves(20, 24, 1)[..., 0], "PNG"))
+    (tmp_path / "in" / "c.png").write_bytes(rasters.to_file(waves(16, 20), "PNG"))
     return tmp_path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import inrcodec
-from inrcodec import cli, decoder, encoder, estimate, images, ladder, metrics, pilot, targets, terminal
+from inrcodec import cli, decoder, encoder, estimate, ladder, metrics, pilot, rasters, targets, terminal
 from inrcodec.config import EncoderConfig
 from inrcodec.encoder import encode_with_report
 from inrcodec.errors import RequestError, TargetError
@@ -150,7 +150,7 @@ def test_the_curve_of_a_picture_is_its_own_inverse_and_rises() -> None:
 def test_a_target_missed_is_exit_3_with_the_file_and_the_value_reached(
     workdir: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    Path("noise.png").write_bytes(images.to_file(NOISE, "PNG"))
+    Path("noise.png").write_bytes(rasters.to_file(NOISE, "PNG"))
     assert run("encode noise.png -e 1 --psnr 55") == 3
     psnr = metrics.psnr(NOISE, decoder.decode(Path("noise.inr").read_bytes()))
     last = capfd.readouterr().err.splitlines()[-1]

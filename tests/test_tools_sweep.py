@@ -12,7 +12,7 @@ import torch
 import trial
 from rounding_tables import Compared
 
-from inrcodec import bitstream, decoder, encoder, images, ladder, metrics, siren
+from inrcodec import bitstream, decoder, encoder, ladder, metrics, rasters, siren
 from inrcodec.config import EncoderConfig
 from inrcodec.model import QuantizedModel
 from inrcodec.network import Network
@@ -24,7 +24,7 @@ KNOWN = sweep.defaults(EncoderConfig())
 @pytest.fixture
 def picture(tmp_path: Path) -> str:
     path = tmp_path / "small.png"
-    path.write_bytes(images.to_file(waves(24, 32), "PNG"))
+    path.write_bytes(rasters.to_file(waves(24, 32), "PNG"))
     return str(path)
 
 

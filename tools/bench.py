@@ -51,7 +51,7 @@ def main() -> None:
 
 def rgb(path: Path) -> Image.Image:
     """A picture file in colour."""
-    return Image.fromarray(images.read_image(str(path)).squeeze()).convert("RGB")
+    return Image.fromarray(images.to_array(str(path)).squeeze()).convert("RGB")
 
 
 def crop(path: Path, height: int, width: int) -> np.ndarray:

@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from inrcodec import bitstream, conformance, decoder, entropy  # noqa: E402
 from inrcodec.errors import BitstreamError, InrError, LimitError  # noqa: E402
+from inrcodec.metadata import Metadata  # noqa: E402
 from tests import generator, independent_decoder  # noqa: E402
 
 MOST_DRAWN = 200
@@ -31,7 +32,8 @@ MOST_DRAWN = 200
 PARSER = {
     bitstream: (
         "_Reader.__init__ _Reader.__bool__ _Reader.need _Reader.take _Reader.rest _Reader.u8 _Reader.varint parse "
-        "_sealed _refuse_start _total_length _in_range _sections read read_header _read_header _header _content_hash"
+        "_sealed _refuse_start _total_length _in_range _sections read read_header _read_header _header _content_hash "
+        "metadata_of _block"
     ),
     entropy: (
         "_unzigzag read_varints _decode_raw _checked _refusal decompress _from_values _decode_aligned _split_aligned "
@@ -81,6 +83,23 @@ def alike(data: bytes) -> bool:
     )
 
 
+def their_metadata(data: bytes) -> Metadata:
+    """As the independent decoder reads it."""
+    spec = independent_decoder.read(data)
+    return Metadata(*(independent_decoder.block(spec, key) for key in (0x81, 0x82, 0x83)))
+
+
+def metadata_alike(data: bytes) -> bool:
+    """Whether both decoders read the same metadata, or both refuse it."""
+    try:
+        ours = bitstream.metadata_of(data)
+    except LimitError:
+        return True
+    except BitstreamError:
+        return not read_by(their_metadata, data, independent_decoder.Invalid)
+    return read_by(their_metadata, data, independent_decoder.Invalid) and their_metadata(data) == ours
+
+
 def written_again(data: bytes) -> bool:
     return bitstream.serialise(bitstream.parse(data)) == data
 
@@ -98,7 +117,7 @@ def count_generated(tally: Tally, seed: int) -> None:
     """Read a generated file with both decoders, and draw it if it is small."""
     data = generator.valid_file(seed)
     tally.files += 1
-    tally.alike += alike(data)
+    tally.alike += alike(data) and bitstream.metadata_of(data) == their_metadata(data)
     tally.written_again += written_again(data)
     spec = independent_decoder.read(data)
     if spec.height * spec.width <= MOST_DRAWN:
@@ -117,7 +136,7 @@ def count_changed(tally: Tally, seed: int) -> None:
         return
     theirs = read_by(independent_decoder.read, data, independent_decoder.Invalid)
     tally.changed_read += ours and theirs
-    tally.at_odds += ours != theirs or (ours and not (alike(data) and written_again(data)))
+    tally.at_odds += ours != theirs or (ours and not (alike(data) and metadata_alike(data) and written_again(data)))
 
 
 def generated(seeds: Sequence[int]) -> Tally:
@@ -131,9 +150,11 @@ def generated(seeds: Sequence[int]) -> Tally:
 
 def read_golden_errors() -> None:
     """Read all of them, for the branches that chance does not find."""
-    for path in sorted((ROOT / "tests" / "golden" / "error").glob("*.inr")):
+    golden = ROOT / "tests" / "golden"
+    for path in sorted([*golden.glob("error/*.inr"), *golden.glob("metadata/*.inr")]):
         read_by(bitstream.read, path.read_bytes(), InrError)
         read_by(bitstream.read_header, path.read_bytes(), InrError)
+        read_by(bitstream.metadata_of, path.read_bytes(), InrError)
 
 
 def covered(work: Callable[[], Tally]) -> tuple[Tally, dict[str, list[str]], int]:

@@ -18,7 +18,7 @@ from inrcodec.network import Network
 
 
 def main() -> None:
-    codes, wanted = images.read_image(sys.argv[1])[..., :3], int(sys.argv[2])
+    codes, wanted = images.to_array(sys.argv[1])[..., :3], int(sys.argv[2])
     height, width, channels = codes.shape
     arch = ladder.choose_arch(height, width, channels, wanted / (height * width))
     network = Network(arch, siren.init(arch, 0, ladder.init_config(height, width)), CPU)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inrcodec import decoder, files, images, metrics
+from inrcodec import decoder, files, metrics, rasters
 from inrcodec.errors import InrError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,7 +110,7 @@ class Encoder:
         rows, columns = np.mgrid[0:48, 0:64] / 64
         planes = [128 + 100 * np.sin(a * rows + b * columns) for a, b in ((9, 5), (4, 11), (13, -8))]
         self.codes = np.stack(planes, -1).astype(np.uint8)
-        (directory / "picture.png").write_bytes(images.to_file(self.codes, "PNG"))
+        (directory / "picture.png").write_bytes(rasters.to_file(self.codes, "PNG"))
         self._command = [sys.executable, "-m", "inrcodec.cli", "encode", "picture.png", "-q", "100", "--device", "cpu"]
         self._command += ["-e", str(effort), "--checkpoint-every", "0.05"]
 

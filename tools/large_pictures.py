@@ -47,7 +47,7 @@ def main() -> None:
 
 def photograph(path: Path, size: tuple[int, int]) -> np.ndarray:
     """A picture file in colour, at a size (width, height)."""
-    picture = Image.fromarray(images.read_image(str(path)).squeeze()).convert("RGB")
+    picture = Image.fromarray(images.to_array(str(path)).squeeze()).convert("RGB")
     return np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
 
 

@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-e", "--effort", type=int, default=5)
     options = parser.parse_args()
-    image = images.read_image(str(ROOT / "sample_data" / "astronaut.png"))
+    image = images.to_array(str(ROOT / "sample_data" / "astronaut.png"))
     encoded = encode_with_report(image, EncoderConfig(effort=options.effort, device="cpu"))
     picture = decoder.open_bytes(encoded.data)
     jpeg, jpeg_bytes = jpeg_of_size(image, len(encoded.data))

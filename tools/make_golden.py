@@ -2,9 +2,9 @@
 
     python tools/make_golden.py
 
-valid/ and error/ hold what `tests/golden_cases.py` builds by hand; valid/real_*.inr are encodes of small pictures, made
-once, on whatever machine that was. golden.json says of each valid file its hashes and fields, as the second decoder
-reads and draws it, and of each bad one the error and a part of its text.
+valid/, error/ and metadata/ hold what `tests/golden_cases.py` builds by hand; valid/real_*.inr are encodes of small
+pictures, made once, on whatever machine that was. golden.json says of each valid file its hashes and fields, as the
+second decoder reads and draws it, and of each bad one the error and a part of its text.
 """
 
 import hashlib
@@ -73,7 +73,8 @@ def put(path: Path, data: bytes) -> bytes:
 
 
 def main() -> None:
-    valid, error = {}, {}
+    valid: dict[str, Any] = {}
+    refused: dict[str, Any] = {"error": {}, "metadata": {}}
     for case in golden_cases.valid():
         valid[case.name] = facts(put(GOLDEN / "valid" / f"{case.name}.inr", case.data), case.shows)
     if not list((GOLDEN / "valid").glob("real_*.inr")):
@@ -81,12 +82,13 @@ def main() -> None:
             put(GOLDEN / "valid" / f"{name}.inr", data)
     for path in sorted((GOLDEN / "valid").glob("real_*.inr")):
         valid[path.stem] = facts(path.read_bytes(), "an encode of a picture")
-    for bad in golden_cases.bad():
-        put(GOLDEN / "error" / f"{bad.name}.inr", bad.data)
-        error[bad.name] = {"shows": bad.shows, "error": bad.error, "says": bad.says}
-    manifest = json.dumps({"valid": valid, "error": error}, indent=1)
+    for kind, cases in (("error", golden_cases.bad()), ("metadata", golden_cases.bad_metadata())):
+        for bad in cases:
+            put(GOLDEN / kind / f"{bad.name}.inr", bad.data)
+            refused[kind][bad.name] = {"shows": bad.shows, "error": bad.error, "says": bad.says}
+    manifest = json.dumps({"valid": valid, **refused}, indent=1)
     (GOLDEN / "golden.json").write_text(manifest + "\n")
-    print(f"{len(valid)} valid files, {len(error)} bad ones")
+    print(f"{len(valid)} valid files, {len(refused['error'])} bad ones, {len(refused['metadata'])} of bad metadata")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from rd_summary import Results
 from rd_tables import Table, tables
 from rd_work import Picture, Row, slug, write
 
-from inrcodec import decoder, images, metrics
+from inrcodec import decoder, metrics, rasters
 
 SUFFIXES = {"JPEG": ".jpg", "WebP": ".webp"}
 """The baselines that every browser shows."""
@@ -98,7 +98,7 @@ def _table(table: Table) -> str:
 def _section(results: Results, picture: Picture, folder: Path) -> str:
     """All rows of a picture."""
     file = f"pictures/{slug(picture.name, picture.digest[:12])}.png"
-    write(folder / file, images.to_file(picture.image, "PNG"))
+    write(folder / file, rasters.to_file(picture.image, "PNG"))
     original = Figure(file, "original", f"{picture.image.shape[1]}x{picture.image.shape[0]}", file)
     rows = []
     for target in results.targets:
@@ -127,7 +127,7 @@ def _beside(results: Results, picture: Picture, row: Row, folder: Path) -> list[
 def _ours(picture: Picture, row: Row, folder: Path) -> Figure:
     decoded = decoder.decode((folder / "files" / row.file).read_bytes())
     file = f"pictures/{Path(row.file).stem}.png"
-    write(folder / file, images.to_file(decoded, "PNG"))
+    write(folder / file, rasters.to_file(decoded, "PNG"))
     return Figure(file, "inrcodec", _caption(picture, row.file_bytes, decoded), f"files/{row.file}")
 
 

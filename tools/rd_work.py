@@ -48,7 +48,7 @@ class Picture:
 
 def load_picture(path: Path, name: str, scale: float) -> Picture:
     """A picture file, reduced with a Lanczos filter; transparency is not compared. Raises InrError."""
-    codes = images.read_image(str(path))
+    codes = images.to_array(str(path))
     codes = codes[..., 0] if codes.shape[2] == 1 else codes[..., :3]
     if scale != 1:
         size = max(1, round(codes.shape[1] * scale)), max(1, round(codes.shape[0] * scale))

@@ -70,4 +70,4 @@ def drawn_psnr(network: Network, codes: NDArray[np.uint8]) -> float:
     height, width, _ = codes.shape
     coords = torch.from_numpy(pixels.pixel_centres(height, width))
     values = torch.cat([network(part) for part in torch.split(coords, _AT_ONCE)])
-    return metrics.psnr(codes, pixels.to_uint8(values.numpy()).reshape(codes.shape))
+    return metrics.psnr(codes, pixels.to_codes(values.numpy()).reshape(codes.shape))

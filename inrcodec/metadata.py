@@ -1,0 +1,54 @@
+"""What a picture's file says beside its pixels: colour profile, Exif, XMP. Opaque bytes here, never parsed.
+
+An .inr file is a few kilobytes, and so are these, so only what changes the picture is kept unless asked: the profile,
+and it too is left out where it says sRGB, which is what an .inr file without a profile means.
+"""
+
+from dataclasses import dataclass, fields
+
+from inrcodec.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Blocks of metadata; empty where there is none."""
+
+    icc: bytes = b""
+    """A colour profile of the samples as they are stored."""
+    exif: bytes = b""
+    """An Exif block from its "II" or "MM" on, without an orientation, which is applied to the pixels."""
+    xmp: bytes = b""
+    """An XMP packet, UTF-8."""
+
+    def only(self, kinds: tuple[str, ...]) -> "Metadata":
+        """The same with the blocks of other kinds left out."""
+        return Metadata(**{kind: getattr(self, kind) for kind in kinds})
+
+
+NO_METADATA = Metadata()
+KINDS = tuple(field.name for field in fields(Metadata))
+DEFAULT_KINDS = ("icc",)
+
+_COLOUR_SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
+"""What a profile says in its bytes 16 to 19, by the channels of a picture (ICC.1:2022, table 18)."""
+_SRGB_NAMES = ("sRGB IEC61966-2", "sRGB built-in", "sRGB2014", "sRGB_v4")
+"""Names in the profiles of the ICC, HP, Little CMS and what derives from them."""
+
+
+def profile_of(block: bytes, channels: int) -> bytes:
+    """A picture's ICC block if it is to be stored: it is of the colour space stored, and is not that of sRGB.
+
+    A name decides what is sRGB, and is looked for as ASCII and as UTF-16: no part of the block is interpreted.
+    """
+    named = any(name.encode(code) in block for name in _SRGB_NAMES for code in ("ascii", "utf-16-be"))
+    return b"" if named or block[16:20] != _COLOUR_SPACES[channels] else block
+
+
+def parse_kinds(text: str) -> tuple[str, ...]:
+    """The kinds in "none", "all", or names with commas such as "icc,exif". Raises RequestError."""
+    if text in ("none", "all"):
+        return KINDS if text == "all" else ()
+    kinds = tuple(text.split(","))
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise RequestError(f"metadata: {unknown[0]!r} is none of none, all, {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if kind in kinds)
