@@ -30,6 +30,9 @@ class EncoderConfig:
     """Target: PSNR of the decoded picture in dB, 5 .. 60, to 0.1 dB; see `Encoded.met`."""
     metadata: tuple[str, ...] = DEFAULT_KINDS
     """Blocks to keep, of "icc", "exif", "xmp": see `metadata.py`."""
+    time_limit: float | None = None
+    """Seconds: a search that would take longer is planned shorter, and ended when they are over. The file then depends
+    on how fast the machine is."""
 
     def __post_init__(self) -> None:
         targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]
@@ -38,7 +41,8 @@ class EncoderConfig:
         for name, value, low, high in (("quality", self.quality, 0, 100), ("effort", self.effort, 1, 9)):
             if value is not None and not low <= value <= high:
                 raise RequestError(f"{name}: {value} is not in {low} .. {high}")
-        for name, target in (("bpp", self.bpp), ("size", self.size), ("psnr", self.psnr)):
+        numbers = ("bpp", self.bpp), ("size", self.size), ("psnr", self.psnr), ("time_limit", self.time_limit)
+        for name, target in numbers:
             if target is not None and not (math.isfinite(target) and target > 0):
                 raise RequestError(f"{name}: {target} is not a number above 0")
         if self.psnr is not None and not 5 <= self.psnr <= 60:

@@ -29,8 +29,26 @@ def facts(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> dict[str, Any]:
         "float32_safe": model.f32_safe,
         "content_hash": None if model.content_hash is None else f"{model.content_hash:08x}",
         "parts": parts,
+        "layers": _layers(model),
         "ideal": _ideal(model, parts["weights"], len(data)),
     }
+
+
+def _layers(model: QuantizedModel) -> list[dict[str, Any]]:
+    """Each layer's sizes, sparsity, and bits of a weight by its own order-0 entropy."""
+    layers = []
+    for weight, bias in zip(model.symbols[::2], model.symbols[1::2], strict=True):
+        symbols = np.concatenate([weight.reshape(-1), bias])
+        layers.append(
+            {
+                "inputs": weight.shape[1],
+                "outputs": weight.shape[0],
+                "weights": symbols.size,
+                "zero": int((symbols == 0).sum()),
+                "ideal_bits_per_weight": round(codelength.order_0_bits(symbols) / symbols.size, 3),
+            }
+        )
+    return layers
 
 
 def _ideal(model: QuantizedModel, weights: int, total: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ No file is worse than the picture's mean colour everywhere: where a search ends 
 """
 
 import math
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,6 +78,7 @@ def encode_with_report(
 
     Also raises CheckpointError where what `keeper` has kept is damaged, or is not of this picture and these options.
     """
+    monitor = ending(monitor, config.time_limit)
     source = images.load(image)
     codes, metadata = source.codes, source.metadata.only(config.metadata)
     height, width, channels = codes.shape
@@ -86,8 +88,11 @@ def encode_with_report(
     point = session.point(lambda: choose_point(codes, config, goal, device, monitor))
     network, picture = start(codes, point, config.seed, device), Picture(codes, device)
     searches = plan(config, point, network.arch)
+    if monitor.announce or config.time_limit is not None:
+        timing = estimate.measure(network, picture, searches.fit)
+        searches = shortened(searches, network, picture, timing, config.time_limit)
     if monitor.announce:
-        monitor.announce(announcement(network, picture, searches, config))
+        monitor.announce(announcement(network, picture, searches, timing, config))
     rounded, stages, met = _search(network, picture, searches, goal, codes, monitor, session)
     network.load(rounded.values)
     data = bitstream.write(conformance.certify(rounded.model))
@@ -240,9 +245,40 @@ def work(searches: Plan, weights: int) -> estimate.Work:
     return estimate.Work(sum(searches.steps), searches.roundings, weights)
 
 
-def announcement(network: Network, picture: Picture, searches: Plan, config: EncoderConfig) -> Estimate:
+_FINISHING = 0.9
+"""Of a time limit, for the planned search: estimates are off by a few percent, and loading comes before them."""
+
+
+def shortened(searches: Plan, network: Network, picture: Picture, timing: estimate.Timing, limit: float | None) -> Plan:
+    """The same searches with as many steps as a time limit in seconds leaves for them."""
+    if limit is None:
+        return searches
+    todo = work(searches, network.arch.param_count())
+    part = estimate.fraction_within(timing, todo, len(picture), searches.fit, _FINISHING * limit)
+
+    def scaled(fit: FitConfig) -> FitConfig:
+        return replace(fit, steps=max(1, round(part * fit.steps)))
+
+    return replace(
+        searches,
+        fit=scaled(searches.fit),
+        prune=replace(searches.prune, refit=scaled(searches.prune.refit)),
+        quantize=replace(searches.quantize, refit=scaled(searches.quantize.refit)),
+    )
+
+
+def ending(monitor: Monitor, limit: float | None) -> Monitor:
+    """The monitor, which also says to stop so many seconds from now."""
+    if limit is None:
+        return monitor
+    end = time.monotonic() + limit
+    return replace(monitor, stopped=lambda: monitor.stopped() or time.monotonic() >= end)
+
+
+def announcement(
+    network: Network, picture: Picture, searches: Plan, timing: estimate.Timing, config: EncoderConfig
+) -> Estimate:
     """How long an encode will take, by a few timed steps."""
-    timing = estimate.measure(network, picture, searches.fit)
     count = network.arch.param_count()
     seconds = estimate.seconds(timing, work(searches, count), len(picture), searches.fit)
     fewer = count / len(picture) * estimate.LONG / seconds

@@ -84,6 +84,12 @@ def seconds(timing: Timing, work: Work, pixel_count: int, config: FitConfig) -> 
     return once + timing.step * (work.steps + curvature) + timing.look * (looks + whole * (1 + work.roundings))
 
 
+def fraction_within(timing: Timing, work: Work, pixel_count: int, config: FitConfig, limit: float) -> float:
+    """What part of the steps of `work` leaves its encode within `limit` seconds, at most 1."""
+    whole, rest = (seconds(timing, replace(work, steps=steps), pixel_count, config) for steps in (work.steps, 0))
+    return min(1.0, max(0.0, (limit - rest) / (whole - rest)))
+
+
 def what_to_lower(config: EncoderConfig, seconds: float, quality: int) -> tuple[tuple[str, float, float], ...]:
     """(option, value, seconds) that would each bring an encode of so many seconds down to about `LONG`.
 

@@ -53,6 +53,10 @@ MAX_FILE_BYTES = 1 << 30
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "JPEG2000", "AVIF", "TGA", "QOI")
 """Pillow's readers that are tried. Others run foreign programs or parse long-dead formats: a risk without a use."""
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".jp2",
+            ".j2k", ".avif", ".tga", ".qoi")  # fmt: skip
+"""Of files of these formats: what is taken from a folder."""
+
 
 def load(image: ImageLike) -> Source:
     """Any accepted picture; of a file ("-" is standard input) the first frame.

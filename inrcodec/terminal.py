@@ -1,38 +1,51 @@
-"""What a person sees and presses while a long command runs: a progress line, and Ctrl-C; and SIGTERM."""
+"""What a person sees and presses while a command runs: messages, progress lines, and Ctrl-C; and SIGTERM."""
 
 import contextlib
 import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from types import FrameType, TracebackType
 
 from inrcodec.progress import Estimate, Progress
 
 
+def say(message: str) -> None:
+    """One line on stderr."""
+    print(printable(message), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """One line that a terminal only shows, whatever characters a file's name holds."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class ProgressLine:
     """One line on stderr, rewritten in place: stage, steps, PSNR and the time left. Silent where it is no terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: str = "", quiet: bool = False) -> None:
+        """The line begins with `before`; if `quiet`, nothing is shown but a warning that it will take long."""
         self._start = time.monotonic()
-        self._begun = 0
-        self._shown = sys.stderr.isatty()
+        self._begun, self._before = 0, before
+        self._shown = sys.stderr.isatty() and not quiet
 
     def announce(self, estimate: Estimate) -> None:
         """Say on a line of its own how long it will take; and, even where this is no terminal, if that is too long."""
         size, length = f"{estimate.width}x{estimate.height}", spoken(estimate.seconds)
         if self._shown:
-            print(f"{size}, {estimate.weights:,} weights, about {length}", file=sys.stderr)
+            say(f"{self._before}{size}, {estimate.weights:,} weights, about {length}")
         if estimate.lower:
             ways = ", or ".join(f"--{name} {value:g} (about {spoken(time)})" for name, value, time in estimate.lower)
-            print(f"inrcodec: warning: {size} will take about {length}; to shorten it: {ways}", file=sys.stderr)
+            say(f"inrcodec: warning: {size} will take about {length}; to shorten it: {ways}")
 
     def show(self, progress: Progress) -> None:
         """Rewrite the line."""
         elapsed = time.monotonic() - self._start
         self._begun = max(self._begun, progress.begun)
         left = elapsed / max(1, progress.step - self._begun) * (progress.steps - progress.step)
-        self._write(f"{progress.stage:5} {progress.step}/{progress.steps}  {progress.psnr:.2f} dB  {clock(left)} left")
+        steps = f"{progress.stage:5} {progress.step}/{progress.steps}"
+        self._write(f"{printable(self._before)}{steps}  {progress.psnr:.2f} dB  {clock(left)} left")
 
     def clear(self) -> None:
         """Remove the line."""
@@ -41,6 +54,42 @@ class ProgressLine:
     def _write(self, text: str) -> None:
         if self._shown:
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+class BatchLine:
+    """How far many pieces of work are, on stderr: one line rewritten in place.
+
+    Where stderr is no terminal there is a line for each result instead, if `lines`.
+    """
+
+    def __init__(self, costs: Sequence[float], quiet: bool = False, lines: bool = True) -> None:
+        """`costs` of all pieces in any unit, to tell the time left."""
+        self._start, self._count = time.monotonic(), len(costs)
+        self._done, self._failed = 0, 0
+        self._cost, self._all = 0.0, sum(costs)
+        shown = sys.stderr.isatty()
+        self._quiet = quiet or not (shown or lines)
+        self._begin, self._end = ("\r\x1b[K", "") if shown else ("", "\n")
+        self._write(f"0/{self._count} done{self._end}")
+
+    def add(self, label: str, cost: float, failed: bool = False, text: str = "") -> None:
+        """Count a result; `text` is said on a line that stays."""
+        if text:
+            self.clear()
+            say(text)
+        self._done, self._cost, self._failed = self._done + 1, self._cost + cost, self._failed + failed
+        left = (time.monotonic() - self._start) * (self._all / self._cost - 1)
+        failures = f", {self._failed} failed" if self._failed else ""
+        shown = f"{self._done}/{self._count} done{failures}, {clock(left)} left: {label}"
+        self._write(f"{printable(shown)}{self._end}")
+
+    def clear(self) -> None:
+        """Remove the line, where it can be."""
+        self._write("")
+
+    def _write(self, text: str) -> None:
+        if not self._quiet:
+            print(f"{self._begin}{text}", end="", file=sys.stderr, flush=True)
 
 
 def clock(seconds: float) -> str:
@@ -58,8 +107,12 @@ def spoken(seconds: float) -> str:
     return " ".join(f"{value} {unit}" for value, unit in parts if value)
 
 
+NO_FILE = "no file was written"
+"""What is left of work that was ended at once, where nothing else is said."""
+
+
 class Terminated(BaseException):
-    """SIGTERM has come: end at once."""
+    """SIGTERM has come: end at once. Its text, as that of KeyboardInterrupt, says what is left of the work."""
 
 
 class Interrupt:
@@ -69,7 +122,9 @@ class Interrupt:
     has to be whole to be kept, and anywhere before and after.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, answer: str = "finishing with the best so far; Ctrl-C again to stop without a file") -> None:
+        """The first Ctrl-C is answered on stderr, if there is an answer."""
+        self._answer = answer
         self._asked = self._terminated = self._settled = False
         self._at_once = True
 
@@ -79,6 +134,11 @@ class Interrupt:
         if self._terminated:
             raise Terminated
         return self._asked
+
+    def renew(self) -> None:
+        """Another search begins, whose steps are to be waited for again."""
+        self._settled = False
+        self.asked()
 
     def settled(self) -> None:
         """No step is to be waited for from now on."""
@@ -104,5 +164,6 @@ class Interrupt:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-        with contextlib.suppress(OSError):  # not print: the signal may have come in the middle of one
-            os.write(2, b"\nfinishing with the best so far; Ctrl-C again to stop without a file\n")
+        if self._answer:
+            with contextlib.suppress(OSError):  # not print: the signal may have come in the middle of one
+                os.write(2, f"\n{self._answer}\n".encode())

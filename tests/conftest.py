@@ -48,4 +48,6 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes) -> Pat
     }.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "directory.png").mkdir()
+    (tmp_path / "folder.inr" / "photo.inr").mkdir(parents=True)
+    (tmp_path / "folder.inr" / "good.png").mkdir()
     return tmp_path

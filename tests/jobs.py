@@ -1,8 +1,11 @@
-"""Pieces of work for the pool of tools/rd_pool.py, in a module that a fresh process loads at once."""
+"""Pieces of work for `inrcodec.pool`, in a module that a fresh process loads at once."""
 
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
+
+from inrcodec.terminal import Interrupt
 
 
 @dataclass(frozen=True)
@@ -28,3 +31,28 @@ class Failing(Job):
 class Dying(Job):
     def run(self) -> object:
         os._exit(9)
+
+
+@dataclass(frozen=True)
+class DyingOnce(Job):
+    """Its label is a file that says whether it has died yet."""
+
+    def run(self) -> object:
+        if not Path(self.label).exists():
+            Path(self.label).touch()
+            os._exit(9)
+        return super().run()
+
+
+@dataclass(frozen=True)
+class Heeding(Job):
+    """Finishes early when it is asked to."""
+
+    def run(self) -> object:
+        end = time.monotonic() + self.seconds
+        with Interrupt(answer="") as interrupt:
+            while time.monotonic() < end:
+                if interrupt.asked():
+                    return "early"
+                time.sleep(0.05)
+        return "late"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inrcodec import bitstream, cli, codelength, decoder, images, metrics
+from inrcodec import bitstream, cli, cmd_info, codelength, decoder, images, metrics
 from tests.helpers import python
 from tests.test_cli import run
 
@@ -161,7 +161,7 @@ def test_info_says_how_far_the_weights_are_from_their_ideal_lengths(
 @pytest.mark.parametrize("size", [0, 1_000, 99_999_999])
 @pytest.mark.parametrize("percent", [-99.99, 0.0, 99.99])
 def test_info_of_any_size_fits_100_columns(capsys: pytest.CaptureFixture[str], size: int, percent: float) -> None:
-    cli._print_ideal(
+    cmd_info._print_ideal(
         {"order_0_bytes": size, "order_0_percent": percent, "laplace_bytes": size, "laplace_percent": percent}
     )
     lines = capsys.readouterr().out.splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inrcodec import cli
+from inrcodec import arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text()
@@ -30,7 +30,7 @@ def test_every_option_of_the_command_line_that_is_shown_exists() -> None:
     assert len(lines) == 3
     for line in lines:
         command = shlex.split(line)[1]
-        helps = next(action for action in cli._parser()._actions if action.choices).choices[command].format_help()
+        helps = next(action for action in arguments.parser()._actions if action.choices).choices[command].format_help()
         for option in re.findall(r"(?<![\w-])--?[a-z]+", line):
             assert re.search(rf"(?<![\w-]){option}\b", helps), f"{command} has no {option}"
 

@@ -31,13 +31,14 @@ import PIL
 import rd_page
 import rd_report
 import rd_tables
-from rd_pool import Failure, ProgressLine, run_all
 from rd_summary import Published, Results, read_published
 from rd_work import BaselineJob, EncodeJob, Picture, Settings, Target, load_picture
 
 import inrcodec
 from inrcodec.encoder import choose_device
 from inrcodec.errors import InrError
+from inrcodec.pool import Failure, run_all
+from inrcodec.terminal import BatchLine
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = [ROOT / "sample_data" / "astronaut.png", ROOT / "sample_data" / "camera.png"]
@@ -122,11 +123,12 @@ def measure(results: Results, settings: Settings, options: argparse.Namespace) -
     missing = [(place, key, job) for place, key, job in work if (job.picture.name, key) not in place]
     jobs, failed = [job for *_, job in missing], []
     if jobs:
-        line = ProgressLine(jobs)
+        line = BatchLine([job.cost for job in jobs])
         for index, result in run_all(jobs, _processes(options, settings, len(jobs)), settings.threads):
             place, key, job = missing[index]
-            line.add(job, result)
-            if isinstance(result, Failure):
+            lost = isinstance(result, Failure)
+            line.add(job.label, job.cost, lost, f"{job.label}: {result.reason}" if lost else "")
+            if lost:
                 failed.append(f"{job.label}: {result.reason}")
             else:
                 place[job.picture.name, key] = result

@@ -26,7 +26,6 @@ from pathlib import Path
 
 import torch
 from rd_curve import SAMPLES, find_pictures
-from rd_pool import Failure, run_all
 from rd_work import Picture, write
 from rounding_tables import Compared, Row, as_json, tables
 from trial import CPU, at_once, curvature_megabytes, curvature_seconds, drawn_psnr, fit, keep_all
@@ -36,6 +35,7 @@ from inrcodec.compress import QuantizeConfig, Quantizer, affine_rounding
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import InrError
 from inrcodec.fit import Picture as Target
+from inrcodec.pool import Failure, run_all
 from inrcodec.progress import Monitor
 
 

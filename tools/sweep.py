@@ -32,7 +32,6 @@ from pathlib import Path
 
 import torch
 from rd_curve import SAMPLES, find_pictures
-from rd_pool import Failure, ProgressLine, run_all
 from rd_tables import NONE, Table
 from rd_work import Picture, write
 from trial import CPU, drawn_psnr, fit, keep_all
@@ -44,6 +43,8 @@ from inrcodec.errors import InrError
 from inrcodec.fit import FitConfig
 from inrcodec.fit import Picture as Target
 from inrcodec.network import Network
+from inrcodec.pool import Failure, run_all
+from inrcodec.terminal import BatchLine
 
 Value = int | float | tuple[float, ...]
 Settings = tuple[tuple[str, Value], ...]
@@ -228,11 +229,12 @@ def measure(jobs: Sequence[Job], options: argparse.Namespace) -> tuple[list[Row]
     """The rows, kept as they come, and a line for each trial that failed."""
     rows: list[Row] = []
     failed: list[str] = []
-    line = ProgressLine(jobs)
+    line = BatchLine([job.cost for job in jobs])
     for index, result in run_all(jobs, min(options.jobs, len(jobs)), 1):
-        line.add(jobs[index], result)
-        if isinstance(result, Failure):
-            failed.append(f"{jobs[index].label}: {result.reason}")
+        job, lost = jobs[index], isinstance(result, Failure)
+        line.add(job.label, job.cost, lost, f"{job.label}: {result.reason}" if lost else "")
+        if lost:
+            failed.append(f"{job.label}: {result.reason}")
             continue
         rows.append(result)
         if options.out:

@@ -1,0 +1,156 @@
+"""The arguments of the command line, all that argparse knows of them. What they do: `cli.py` and its commands."""
+
+import argparse
+import os
+from typing import Any, NoReturn
+
+from inrcodec import __version__
+from inrcodec.terminal import say
+
+EXAMPLES = """\
+examples:
+  inrcodec encode photo.png -o photo.inr               about 0.35 bits per pixel
+  inrcodec encode photo.png -q 70 -e 7                 better and slower, to photo.inr
+  inrcodec encode photo.png --size 4000                at most 4000 bytes
+  inrcodec encode pictures -r -o files -j 4            all pictures of a folder and its folders
+  inrcodec decode photo.inr -o back.png                at its own size
+  inrcodec decode photo.inr -o big.png --scale 3       three times as large
+  inrcodec decode photo.inr -o eye.png --region 100,50,64,64 --size 512x512
+  inrcodec compare photo.png photo.inr                 PSNR and MS-SSIM
+  inrcodec info photo.inr --json
+  inrcodec verify photo.inr                            is it drawn as it should be
+
+exit codes: 0 success, 1 some of several files failed, 2 wrong arguments, 3 bad input file, or a target
+not reached, 4 over a limit, 5 output exists or cannot be written, 6 encoder failed, 70 bug,
+130 stopped by Ctrl-C, 143 ended by SIGTERM
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A wrong command line is one line on stderr too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, where help is, and exit."""
+        say(f"inrcodec: {message} (see {self.prog} --help)")
+        self.exit(2)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole parser; `options.command` is the name of the command."""
+    whole = _Parser(
+        prog="inrcodec",
+        description="Store a picture as the weights of a small sine network, and draw it at any size.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="version", version=f"inrcodec {__version__}")
+    commands = whole.add_subparsers(required=True, dest="command", metavar="encode | decode | info | verify | compare")
+    _add_encode(commands)
+    _add_decode(commands)
+    _add_info(commands)
+    _add_verify(commands)
+    _add_compare(commands)
+    return whole
+
+
+def _add_encode(commands: Any) -> None:
+    command = commands.add_parser("encode", help="pictures -> .inr", description="Encode pictures as .inr files.")
+    add = command.add_argument
+    add("input", nargs="+", help="picture files, folders of them, or - for standard input")
+    add("-o", "--output", help="the .inr file, a folder, or - for standard output; default: beside the input")
+    target = command.add_mutually_exclusive_group()
+    target.add_argument("-q", "--quality", type=int, metavar="0..100", help="default 50, about 0.35 bpp")
+    target.add_argument("--bpp", type=float, metavar="F", help="bits per pixel of the file, to 2 %%")
+    target.add_argument("--size", type=int, metavar="BYTES", help="bytes of the file: never more, at most 2 %% fewer")
+    target.add_argument("--psnr", type=float, metavar="DB", help="PSNR of the decoded picture, to 0.1 dB, or exit 3")
+    add("-e", "--effort", type=int, default=5, metavar="1..9", help="each level doubles the time; default 5")
+    add("--time-limit", type=float, metavar="S", help="seconds for each picture: a longer search is planned shorter")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto: CUDA if there is one")
+    add("--seed", type=int, default=0, help="of the search; same seed, same bytes; default 0")
+    add("--prune", type=float, default=0.0, metavar="FRACTION", help="weights to prune; default 0, as it does not pay")
+    add("--metadata", default="icc", metavar="KINDS", help="none, all, or of icc,exif,xmp; default icc, unless sRGB")
+    add("--resume", action="store_true", help="go on with an encode that was ended, if there is one")
+    add("--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints; default 60")
+    add("-v", "--verbose", action="store_true", help="say what each stage cost and saved")
+    _add_batch(command)
+
+
+def _add_decode(commands: Any) -> None:
+    command = commands.add_parser("decode", help=".inr -> pictures", description="Draw .inr files at any size.")
+    add = command.add_argument
+    add("input", nargs="+", help=".inr files, folders of them, or - for standard input")
+    add("-o", "--output", help="picture file, a folder, or - for standard output; default: beside the input")
+    size = command.add_mutually_exclusive_group()
+    size.add_argument("--size", metavar="WxH", help="size of the output in pixels")
+    size.add_argument("--scale", type=float, metavar="F", help="size relative to the picture, or to the region")
+    add("--region", metavar="x,y,w,h", help="draw only this part, in pixels of the original")
+    add("--format", metavar="KIND", help="png, ppm, tiff, npy, jpeg, webp or bmp; default: by the suffix")
+    add("--depth", type=int, choices=(8, 16), default=8, help="bits of a sample; default 8")
+    add("--metadata", default="all", metavar="KINDS", help="none, all, or of icc,exif,xmp; default all there is")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu, which needs no torch")
+    add("--exact", action="store_true", help="draw in float64: the same samples on every machine")
+    _add_limit(command)
+    _add_batch(command)
+
+
+def _add_info(commands: Any) -> None:
+    command = commands.add_parser("info", help="what a file holds", description="Say what .inr files hold.")
+    command.add_argument("input", nargs="+", help=".inr files, folders of them, or - for standard input")
+    _add_many(command)
+    _add_limit(command)
+    _add_debug(command)
+
+
+def _add_verify(commands: Any) -> None:
+    command = commands.add_parser(
+        "verify", help="is it drawn as it should be", description="Say whether this machine draws files as it should."
+    )
+    command.add_argument("input", nargs="+", help=".inr files, folders of them, or - for standard input")
+    _add_many(command)
+    _add_limit(command)
+    _add_debug(command)
+
+
+def _add_compare(commands: Any) -> None:
+    command = commands.add_parser(
+        "compare", help="how far two pictures are apart", description="PSNR and MS-SSIM of B against A."
+    )
+    command.add_argument("a", metavar="A", help="a picture, or an .inr file")
+    command.add_argument("b", metavar="B", help="another; an .inr file is drawn at the other's size")
+    command.add_argument("-o", "--output", help="write both side by side, and their difference, as a picture")
+    command.add_argument("--json", action="store_true", help="as one JSON object")
+    command.add_argument("-f", "--force", action="store_true", help="replace the output if it exists")
+    _add_limit(command)
+    _add_debug(command)
+
+
+def _add_many(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-r", "--recursive", action="store_true", help="folders with all that are in them")
+    command.add_argument("--json", action="store_true", help="one JSON object for each file, on a line of its own")
+
+
+def _add_batch(command: argparse.ArgumentParser) -> None:
+    """What commands that write files have in common."""
+    _add_many(command)
+    add = command.add_argument
+    add("-j", "--jobs", type=int, default=1, metavar="N", help="processes; default 1, with all cores")
+    add("--shard", metavar="I/N", help="only every N-th input, from the I-th on, 1 <= I <= N")
+    add("--skip-existing", action="store_true", help="pass over inputs whose output exists")
+    add("-f", "--force", action="store_true", help="replace outputs that exist")
+    add("--quiet", action="store_true", help="say nothing but what failed")
+    _add_debug(command)
+
+
+def _add_limit(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--limit", action="append", default=[], metavar="NAME=VALUE", help="accept more: what a refusal names"
+    )
+
+
+def _add_debug(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

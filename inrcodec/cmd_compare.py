@@ -1,0 +1,88 @@
+"""`inrcodec compare A B`: how far two pictures are apart, in numbers and side by side."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrcodec import files, images, metrics, rasters
+from inrcodec.commands import limits_of, naming, read
+from inrcodec.decoder import Picture, open_bytes
+from inrcodec.errors import RequestError
+from inrcodec.limits import DecodeLimits
+from inrcodec.terminal import say
+
+_GAP = 8
+"""Pixels between the pictures that stand side by side."""
+_AMPLIFIED = 8
+"""What differences are multiplied by to be seen."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """The command; returns its exit code."""
+    if options.output is not None:
+        kind = rasters.SUFFIXES.get(Path(options.output).suffix.lower(), "PNG" if options.output == "-" else "")
+        if not kind:
+            raise RequestError(f"{options.output}: unknown kind of picture: use one of {' '.join(rasters.SUFFIXES)}")
+        if options.output == "-":
+            raise RequestError("-: standard output holds the numbers: name a file with -o")
+        files.check_output(options.output, options.a, options.force)
+    one, other = _pictures(options.a, options.b, limits_of(options))
+    psnr, similarity = metrics.psnr(one, other), metrics.ms_ssim(one, other)
+    apart = np.abs(one.astype(int) - other).max()
+    if options.json:
+        numbers = {"psnr": _number(psnr), "ms_ssim": _number(similarity), "most_apart": int(apart)}
+        print(json.dumps({"a": options.a, "b": options.b, "width": one.shape[1], "height": one.shape[0], **numbers}))
+    else:
+        print(f"PSNR            {psnr:.2f} dB" if math.isfinite(psnr) else "PSNR            infinite: they are equal")
+        print(f"MS-SSIM         {similarity:.4f}" if math.isfinite(similarity) else "MS-SSIM         needs 176 pixels")
+        print(f"most apart      {apart} codes of 255")
+    if options.output is not None:
+        files.write_output(options.output, rasters.to_file(side_by_side(one, other), kind), options.a, options.force)
+        say(f"{options.output}: A, B, and {_AMPLIFIED} times their difference")
+    return 0
+
+
+def _number(value: float) -> float | None:
+    """For JSON, which has no infinity and no "not a number"."""
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def _pictures(a: str, b: str, limits: DecodeLimits) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Both as (H, W, C) uint8 of one size; an .inr file takes the size of a picture that is none."""
+    one, other = _opened(a, limits), _opened(b, limits)
+    pixels = [item for item in (one, other) if not isinstance(item, Picture)]
+    size = pixels[0].shape[:2] if pixels else (one.height, one.width)  # type: ignore[union-attr]
+    drawn = [_drawn(item, name, size) for item, name in ((one, a), (other, b))]
+    if drawn[0].shape != drawn[1].shape:
+        shapes = " and ".join(f"{d.shape[1]}x{d.shape[0]} with {d.shape[2]} channels" for d in drawn)
+        raise RequestError(f"{a}, {b}: pictures of {shapes} cannot be compared")
+    return drawn[0], drawn[1]
+
+
+def _opened(name: str, limits: DecodeLimits) -> Picture | NDArray[np.uint8]:
+    """An .inr file as a function, any other as pixels."""
+    if Path(name).suffix.lower() != ".inr":
+        return images.to_array(name)
+    with naming(name):
+        return open_bytes(read(name, limits), limits=limits)
+
+
+def _drawn(item: Picture | NDArray[np.uint8], name: str, size: tuple[int, ...]) -> NDArray[np.uint8]:
+    if not isinstance(item, Picture):
+        return item
+    with naming(name):
+        pixels = item.render((size[0], size[1]))
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def side_by_side(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Both pictures (H, W, C) and their difference, amplified around grey, with white between; of RGBA the colours."""
+    colours = {1: 1, 2: 1, 3: 3, 4: 3}[one.shape[2]]
+    one, other = one[..., :colours], other[..., :colours]
+    apart = np.clip(128 + _AMPLIFIED * (other.astype(int) - one), 0, 255).astype(np.uint8)
+    gap = np.full((len(one), _GAP, colours), 255, np.uint8)
+    return np.concatenate([one, gap, other, gap, apart], axis=1).squeeze()

@@ -1,0 +1,119 @@
+"""`inrcodec decode`: .inr files to pictures of other formats."""
+
+import argparse
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from inrcodec import batch, bitstream, files, rasters
+from inrcodec.arguments import cores
+from inrcodec.batch import Outcome, Task
+from inrcodec.commands import INR_SUFFIXES, limits_of, naming, read
+from inrcodec.decoder import Picture, Region, open_bytes
+from inrcodec.errors import RequestError
+from inrcodec.files import STANDARD
+from inrcodec.limits import DecodeLimits
+from inrcodec.metadata import NO_METADATA, parse_kinds
+from inrcodec.terminal import Interrupt
+
+_KINDS = {kind.lower(): kind for kind in rasters.SUFFIXES.values()}
+
+
+def run(options: argparse.Namespace) -> int:
+    """The command; returns its exit code."""
+    kind = _kind(options.format)
+    plan = batch.plan(options, INR_SUFFIXES, next(s for s, k in rasters.SUFFIXES.items() if k == (kind or "PNG")))
+    work = Decode(
+        _pair("size", options.size), options.scale, _box(options.region), kind, options.depth,
+        parse_kinds(options.metadata), options.device, options.exact, limits_of(options), options.force,
+    )  # fmt: skip
+    return batch.run(plan, work, options.skip_existing, max(1, cores() // plan.jobs))
+
+
+@dataclass(frozen=True)
+class Decode:
+    """The work on one file."""
+
+    size: tuple[int, int] | None
+    """(width, height) of the output."""
+    scale: float | None
+    region: tuple[int, int, int, int] | None
+    """x, y, width, height."""
+    kind: str | None
+    """Of the output; by its suffix where this is None."""
+    depth: int
+    metadata: tuple[str, ...]
+    device: str
+    exact: bool
+    limits: DecodeLimits
+    force: bool
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and not (math.isfinite(self.scale) and 0 < self.scale <= 1e6):
+            raise RequestError(f"--scale {self.scale}: a number above 0 expected, such as 2 or 0.5")
+
+    def __call__(self, task: Task, interrupt: Interrupt, before: str = "") -> Outcome:
+        """Draw the file and write the picture."""
+        kind = self.kind or _kind_of(task.target)
+        files.check_output(task.target, task.source, self.force)
+        data = read(task.source, self.limits)
+        with naming(task.source):
+            picture = open_bytes(data, self.device, self.exact, self.limits, interrupt.asked)
+            region = self._region(picture)
+            image = picture.render(self._size(region), region, self.depth)
+            metadata = bitstream.metadata_of(data, self.limits) if self.metadata else NO_METADATA
+        files.write_output(
+            task.target, rasters.to_file(image, kind, metadata.only(self.metadata)), task.source, self.force
+        )
+        height, width = image.shape[:2]
+        facts = {"input": task.source, "output": task.target, "width": width, "height": height}
+        return Outcome(task.source, f"{task.target}: {width}x{height}", facts)
+
+    def _region(self, picture: Picture) -> Region:
+        if self.region is None:
+            return Region(0, 0, picture.height, picture.width)
+        x, y, width, height = self.region
+        return Region(y, x, height, width)
+
+    def _size(self, region: Region) -> tuple[int, int]:
+        """(height, width) of the output."""
+        if self.size is not None:
+            return self.size[1], self.size[0]
+        scale = 1.0 if self.scale is None else self.scale
+        return max(1, round(scale * region.height)), max(1, round(scale * region.width))
+
+
+def _kind(name: str | None) -> str | None:
+    """The kind of picture that --format names."""
+    if name is not None and name.lower() not in _KINDS:
+        raise RequestError(f"--format {name}: none of {', '.join(_KINDS)}")
+    return None if name is None else _KINDS[name.lower()]
+
+
+def _kind_of(name: str) -> str:
+    """The kind of picture that a file's suffix asks for."""
+    suffix = Path(name).suffix.lower()
+    if name == STANDARD:
+        return "PNG"
+    if suffix not in rasters.SUFFIXES:
+        raise RequestError(f"{name}: unknown kind of picture: use one of {' '.join(rasters.SUFFIXES)}, or --format")
+    return rasters.SUFFIXES[suffix]
+
+
+def _pair(option: str, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d{1,10}x\d{1,10}", text):
+        raise RequestError(f"--{option} {text}: WxH expected, such as 640x480")
+    width, height = map(int, text.split("x"))
+    return width, height
+
+
+def _box(text: str | None) -> tuple[int, int, int, int] | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d{1,10}(,\d{1,10}){3}", text):
+        raise RequestError(f"--region {text}: x,y,w,h expected, four whole numbers such as 100,50,64,64")
+    x, y, width, height = map(int, text.split(","))
+    return x, y, width, height

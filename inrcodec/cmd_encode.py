@@ -1,0 +1,121 @@
+"""`inrcodec encode`: pictures to .inr files, with checkpoints, one by one or on several processes."""
+
+import argparse
+import functools
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from inrcodec import batch, checkpoint, files, images
+from inrcodec.arguments import cores
+from inrcodec.batch import Outcome, Task
+from inrcodec.config import EncoderConfig
+from inrcodec.errors import CheckpointError
+from inrcodec.metadata import parse_kinds
+from inrcodec.progress import Monitor
+from inrcodec.terminal import NO_FILE, Interrupt, ProgressLine, Terminated, say
+
+
+def run(options: argparse.Namespace) -> int:
+    """The command; returns its exit code."""
+    plan = batch.plan(options, images.SUFFIXES, ".inr")
+    fields = ("quality", "effort", "device", "seed", "prune", "bpp", "size", "psnr", "time_limit")
+    config = EncoderConfig(**{name: getattr(options, name) for name in fields}, metadata=parse_kinds(options.metadata))
+    shown = not options.quiet
+    work = Encode(config, options.force, options.resume, options.checkpoint_every, options.verbose and shown, shown)
+    return batch.run(plan, work, options.skip_existing, max(1, cores() // plan.jobs))
+
+
+@dataclass(frozen=True)
+class Encode:
+    """The work on one picture."""
+
+    config: EncoderConfig
+    force: bool
+    resume: bool
+    checkpoint_every: float
+    """Seconds."""
+    verbose: bool
+    shown: bool
+    """Whether notes and progress are shown."""
+
+    def __call__(self, task: Task, interrupt: Interrupt, before: str = "") -> Outcome:
+        """Raises KeyboardInterrupt or Terminated, their text what can be gone on with, where it is to end at once."""
+        start, line = time.monotonic(), ProgressLine(before, quiet=not self.shown)
+        interrupt.renew()
+        files.check_output(task.target, task.source, self.force)
+
+        @functools.cache
+        def note(text: str) -> None:
+            """Say something once."""
+            line.clear()
+            say(f"inrcodec: {text}")
+
+        path = checkpoint.path_for(task.target)
+        keeper = checkpoint.Checkpoint(path, self.resume, self.checkpoint_every, note, interrupt.settled)
+        keeper.open(self.force)
+        try:
+            encoded = self._encoded(task, interrupt, line, note, keeper)
+            line.clear()
+            files.write_output(task.target, encoded.data, task.source, self.force)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(_way_on(keeper)) from stop
+        except Terminated as end:
+            keeper.save()
+            raise Terminated(_way_on(keeper)) from end
+        finally:
+            line.clear()
+        keeper.discard()
+        if self.verbose:
+            _print_stages(encoded)
+        return self._outcome(task, encoded, time.monotonic() - start)
+
+    def _encoded(self, task: Task, interrupt: Interrupt, line: ProgressLine, note: Any, keeper: Any) -> Any:
+        image = images.load(task.source)
+        from inrcodec.encoder import encode_with_report
+
+        try:
+            monitor = Monitor(line.show, interrupt.asked, line.announce, note)
+            return encode_with_report(image, self.config, monitor, keeper)
+        except CheckpointError as error:
+            raise keeper.refused(error) from error
+
+    def _outcome(self, task: Task, encoded: Any, seconds: float) -> Outcome:
+        facts = {
+            "input": task.source, "output": task.target, "bytes": len(encoded.data), "bpp": round(encoded.bpp, 4),
+            "psnr": round(encoded.psnr, 3), "width": encoded.width, "height": encoded.height,
+            "seconds": round(seconds, 2), "target_met": encoded.met,
+        }  # fmt: skip
+        text = (
+            f"{task.target}: {len(encoded.data):,} bytes, {encoded.bpp:.3f} bpp, {encoded.psnr:.2f} dB, "
+            f"{encoded.width}x{encoded.height}, {seconds:.0f} s"
+        )
+        if encoded.met:
+            return Outcome(task.source, text, facts)
+        if self.shown:
+            say(text)
+        missed = f"inrcodec: {task.target}: written, but the target is not reached: {self._missed(encoded)}"
+        return Outcome(task.source, missed, facts, 3)
+
+    def _missed(self, encoded: Any) -> str:
+        if self.config.psnr is not None:
+            return f"{encoded.psnr:.2f} dB instead of {self.config.psnr:g}"
+        return f"{len(encoded.data):,} bytes, {encoded.bpp:.4g} bpp"
+
+
+def _way_on(keeper: checkpoint.Checkpoint) -> str:
+    return f"{NO_FILE}; {keeper.path} stays: add --resume to go on" if keeper.exists() else NO_FILE
+
+
+def _print_stages(encoded: Any) -> None:
+    """A table on stderr: what each stage cost in dB and saved in bytes."""
+    before = encoded.stages[0]
+    print(f"{'stage':<18}{'PSNR':>9}{'change':>9}{'bytes':>10}{'saved':>10}", file=sys.stderr)
+    for stage in encoded.stages:
+        print(
+            f"{stage.name:<18}{stage.psnr:>6.2f} dB{stage.psnr - before.psnr:>+9.2f}{stage.file_bytes:>10,}"
+            f"{before.file_bytes - stage.file_bytes:>10,}  {stage.note}",
+            file=sys.stderr,
+        )
+        before = stage

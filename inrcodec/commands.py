@@ -1,0 +1,42 @@
+"""What several commands need: the bytes of the .inr file that is named, its limits, and errors that name it."""
+
+import argparse
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
+from inrcodec import files
+from inrcodec.errors import BitstreamError, InrError, RequestError
+from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
+
+INR_SUFFIXES = (".inr",)
+
+
+def read(name: str, limits: DecodeLimits) -> bytes:
+    """The bytes of the .inr file to read; "-" is standard input."""
+    cure = ": to accept it, --limit max_file_bytes=BYTES"
+    return files.read_bounded(name, limits.max_file_bytes, BitstreamError, cure)
+
+
+def limits_of(options: argparse.Namespace) -> DecodeLimits:
+    """The default limits, with what --limit NAME=VALUE changes."""
+    names = [field.name for field in fields(DEFAULT_LIMITS)]
+    limits = DEFAULT_LIMITS
+    for text in options.limit:
+        found = re.fullmatch(r"(\w+)=(\d{1,20})", text)
+        if not found or found[1] not in names:
+            raise RequestError(f"--limit {text}: NAME=VALUE expected, a whole number, NAME one of {', '.join(names)}")
+        limits = replace(limits, **{found[1]: int(found[2])})
+    return limits
+
+
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Errors of ours from inside, with the name of the file that they are about; requests are not about a file."""
+    try:
+        yield
+    except RequestError:
+        raise
+    except InrError as error:
+        raise error.about(name) from error
