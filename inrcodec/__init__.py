@@ -1,8 +1,9 @@
 """inrcodec: pictures stored as the weights of small sine networks.
 
-    data = inrcodec.encode(image)                   # uint8 array, PIL image or path -> bytes
+    data = inrcodec.encode(image)                   # array, PIL image or path -> bytes
     back = inrcodec.decode(data, size=(h, w))       # -> uint8 array
     pic = inrcodec.open(data); pic.sample(coords)   # any (N, 2) coordinates -> float colours
+    inrcodec.register_pillow()                      # PIL.Image.open and save know .inr files from then on
 
 Names are resolved on first use: importing the package, or decoding, loads neither torch nor torchao.
 """
@@ -11,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inrcodec.bitstream import metadata_of as metadata_of
     from inrcodec.bitstream import read_header as read_header
     from inrcodec.config import EncoderConfig as EncoderConfig
     from inrcodec.conformance import Verdict as Verdict
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
     from inrcodec.errors import BitstreamError as BitstreamError
     from inrcodec.errors import InrError as InrError
     from inrcodec.errors import LimitError as LimitError
+    from inrcodec.images import Source as Source
+    from inrcodec.images import load as load
     from inrcodec.limits import DecodeLimits as DecodeLimits
+    from inrcodec.metadata import Metadata as Metadata
+    from inrcodec.pillow_plugin import register as register_pillow  # noqa: F401
     from inrcodec.progress import Estimate as Estimate
     from inrcodec.progress import Monitor as Monitor
     from inrcodec.progress import Progress as Progress
@@ -38,16 +44,21 @@ _HOMES = {
     "Estimate": ("progress", "Estimate"),
     "InrError": ("errors", "InrError"),
     "LimitError": ("errors", "LimitError"),
+    "Metadata": ("metadata", "Metadata"),
     "Monitor": ("progress", "Monitor"),
     "Picture": ("decoder", "Picture"),
     "Progress": ("progress", "Progress"),
     "Region": ("decoder", "Region"),
+    "Source": ("images", "Source"),
     "Verdict": ("conformance", "Verdict"),
     "decode": ("decoder", "decode"),
     "encode": ("encoder", "encode"),
     "encode_with_report": ("encoder", "encode_with_report"),
+    "load": ("images", "load"),
+    "metadata_of": ("bitstream", "metadata_of"),
     "open": ("decoder", "open_bytes"),
     "read_header": ("bitstream", "read_header"),
+    "register_pillow": ("pillow_plugin", "register"),
     "verify": ("conformance", "verify"),
 }
 

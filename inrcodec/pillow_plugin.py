@@ -1,0 +1,118 @@
+"""Pillow reads and writes .inr files once this is registered: `inrcodec.register_pillow()`, or import this module.
+
+Opening reads the file and its header alone; the pixels are drawn when they are asked for. `draft` draws them at a small
+size at once, so that `thumbnail` costs what the thumbnail costs. `save` takes the options of `EncoderConfig` as
+keywords, and `icc_profile`, `exif` and `xmp` as other formats do.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import IO, Any, cast
+
+from PIL import Image, ImageFile
+
+from inrcodec import bitstream, decoder, images
+from inrcodec.config import EncoderConfig
+from inrcodec.errors import InrError
+from inrcodec.limits import DEFAULT_LIMITS
+from inrcodec.metadata import KINDS
+
+FORMAT = "INR"
+MIME_TYPE = "image/x-inr"
+_MODES = ("L", "LA", "RGB", "RGBA")
+"""By channels."""
+_DRAFT_SUPERSAMPLING = 2
+"""Most points along each side of a draft's pixel: who asks for a draft wants speed, and mostly reduces it further."""
+_EXIF_PREFIX = b"Exif\0\0"
+_INFO_KEYS = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
+
+
+class InrImageFile(ImageFile.ImageFile):
+    """An .inr file as a PIL image. Raises OSError, as Pillow's readers do, where it is damaged or over a limit."""
+
+    format = FORMAT
+    format_description = "neural picture (inrcodec)"
+
+    def _open(self) -> None:
+        self._file = cast("IO[bytes]", self.fp).read(DEFAULT_LIMITS.max_file_bytes + 1)
+        self._supersampling = decoder.MAX_SUPERSAMPLING
+        with _pillows_errors():
+            header = bitstream.read_header(self._file)
+        self._size = (header.width, header.height)
+        self._mode = _MODES[header.arch.channels - 1]
+        with contextlib.suppress(InrError):  # a damaged block of metadata spoils no picture
+            metadata = bitstream.metadata_of(self._file)
+            blocks = {"icc": metadata.icc, "exif": metadata.exif and _EXIF_PREFIX + metadata.exif, "xmp": metadata.xmp}
+            self.info.update({_INFO_KEYS[kind]: block for kind, block in blocks.items() if block})
+
+    def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
+        """Have the picture drawn at the least size of its proportions that covers `size`; the mode stays as it is."""
+        if size is None or self._im is not None:
+            return None
+        scale = max(asked / own for asked, own in zip(size, self.size, strict=True))
+        if not 0 < scale < 1:
+            return None
+        width, height = (min(own, max(asked, round(own * scale))) for asked, own in zip(size, self.size, strict=True))
+        self._size, self._supersampling = (width, height), _DRAFT_SUPERSAMPLING
+        return self.mode, (0, 0, width, height)
+
+    def load(self) -> Any:
+        """Draw the pixels, the first time."""
+        if self._im is None:
+            with _pillows_errors():
+                picture = decoder.open_bytes(self._file)
+                codes = picture.render((self.height, self.width), supersampling=self._supersampling)
+            self.im = Image.fromarray(codes).im
+            if self.fp is not None and self._exclusive_fp:
+                self.fp.close()
+            self.fp = None
+        return Image.Image.load(self)
+
+
+@contextlib.contextmanager
+def _pillows_errors() -> Iterator[None]:
+    """Errors of ours as the one that callers of Pillow expect of a bad file."""
+    try:
+        yield
+    except InrError as error:
+        raise OSError(str(error)) from error
+
+
+def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
+    """What `Image.save` calls; keywords that `EncoderConfig` does not know are ignored, as other formats do."""
+    from inrcodec.encoder import encode
+
+    given: dict[str, Any] = image.encoderinfo
+    names = {field.name for field in fields(EncoderConfig)}
+    config = EncoderConfig(**{name: value for name, value in given.items() if name in names})
+    source = images.load(image)
+    blocks = {kind: given[key] for kind, key in _INFO_KEYS.items() if key in given}
+    if "exif" in blocks:
+        exif = blocks["exif"]
+        blocks["exif"] = (exif.tobytes() if isinstance(exif, Image.Exif) else exif).removeprefix(_EXIF_PREFIX)
+    source = replace(
+        source, metadata=replace(source.metadata, **{kind: block or b"" for kind, block in blocks.items()})
+    )
+    kept = tuple(kind for kind in KINDS if kind in config.metadata or kind in blocks)
+    file.write(encode(source, replace(config, metadata=kept)))
+
+
+def _block(value: Image.Exif | bytes | None) -> bytes:
+    block = value.tobytes() if isinstance(value, Image.Exif) else value or b""
+    return block.removeprefix(_EXIF_PREFIX)
+
+
+def _accept(prefix: bytes) -> bool:
+    return prefix.startswith(bitstream.MAGIC)
+
+
+def register() -> None:
+    """Make `PIL.Image.open` and `save` know .inr files; doing it again changes nothing."""
+    Image.register_open(FORMAT, InrImageFile, _accept)
+    Image.register_save(FORMAT, _save)
+    Image.register_extension(FORMAT, ".inr")
+    Image.register_mime(FORMAT, MIME_TYPE)
+
+
+register()
