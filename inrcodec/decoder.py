@@ -7,8 +7,9 @@ Work goes through in blocks: bands of output rows, and within them chunks of poi
 So the memory is that of the output and a few megabytes, whatever the size.
 
 Below its native size a picture holds detail finer than the output's pixels. Sampling it at their centres would alias,
-so every output pixel is the mean over a k x k grid of points within it, k the least that samples at the native rate
-or finer, at most 16. At half size in both directions that is exactly the mean of the native picture's 2 x 2 pixels.
+so it is sampled on a finer grid, k points along each side of every output pixel, k the least that samples at the native
+rate or finer, at most 16; and that is reduced by a Lanczos filter (`resample.py`). At a half or a third of the size it
+is the native picture's own pixels that are filtered.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import bitstream, pixels, siren
+from inrcodec import bitstream, pixels, resample, siren
 from inrcodec.errors import CorruptError, RequestError, StoppedError
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, prepare_products, within_memory
 from inrcodec.model import QuantizedModel
@@ -214,8 +215,10 @@ class Picture:
         )
         self._check_work(height * down * width * across)
         out = np.empty((height, width, self.channels), DEPTHS[depth])
-        for start, band in self._bands(region, height, width, down, across):
+        start = 0
+        for band in self._bands(region, height, width, down, across):
             out[start : start + len(band)] = pixels.to_codes(band, depth)
+            start += len(band)
         return out[..., 0] if self.channels == 1 else out
 
     def _check_region(self, region: Region) -> None:
@@ -229,17 +232,16 @@ class Picture:
                 f"the {self.width}x{self.height} picture"
             )
 
-    def _bands(self, region: Region, height: int, width: int, down: int, across: int) -> Iterator[tuple[int, Samples]]:
-        """(first row, (rows, width, channels) values) of successive bands of the output, averaged where smaller."""
+    def _bands(self, region: Region, height: int, width: int, down: int, across: int) -> Iterator[Samples]:
+        """(rows, width, channels) values of successive bands of the output, filtered where that is smaller."""
         longer = max(self.height, self.width)
         top, left = region.top, region.left
         rows = pixels.axis_positions(self.height, longer, top, top + region.height, height * down)
         columns = pixels.axis_positions(self.width, longer, left, left + region.width, width * across)
-        step = max(1, _BAND // (len(columns) * down))
-        for start in range(0, height, step):
-            part = rows[start * down : (start + step) * down]
-            values = self._grid_values(part, columns)
-            yield start, values.reshape(-1, down, width, across, self.channels).mean((1, 3))
+        step = down * max(1, _BAND // (len(columns) * down))
+        pieces = (self._grid_values(rows[start : start + step], columns) for start in range(0, len(rows), step))
+        narrow = (resample.reduce_columns(piece, across) for piece in pieces)
+        return resample.reduce_rows(narrow, down, height)
 
     def _check_work(self, points: int) -> None:
         work = points * self.model.arch.param_count()

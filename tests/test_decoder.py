@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inrcodec import bitstream, decoder, pixels, siren
+from inrcodec import bitstream, decoder, pixels, resample, siren
 from inrcodec.decoder import Region
 from inrcodec.errors import CorruptError, RequestError
 from inrcodec.model import QuantizedModel, q_step, q_step_code
@@ -36,11 +36,13 @@ def test_native_size_is_the_samples_at_the_pixel_centres(channels: int, shape: t
     assert np.abs(drawn.render() - expected).max() <= 1
 
 
-def test_half_size_is_the_mean_of_two_by_two_native_pixels() -> None:
-    drawn = picture()
-    values = 2 * drawn.sample(pixels.pixel_centres(24, 36)) - 1
-    means = values.reshape(12, 2, 18, 2, 3).mean((1, 3))
-    assert np.abs(drawn.render((12, 18)).astype(int) - pixels.to_codes(means)).max() <= 1
+@pytest.mark.parametrize("size", [(12, 18), (8, 12), (24, 6), (3, 36), (2, 3)])
+def test_at_a_whole_fraction_of_the_size_the_native_pixels_are_filtered(size: tuple[int, int]) -> None:
+    drawn, (down, across) = picture(), (24 // size[0], 36 // size[1])
+    native = (2 * drawn.sample(pixels.pixel_centres(24, 36)) - 1).reshape(24, 36, 3)
+    (*rows,) = resample.reduce_rows(iter([resample.reduce_columns(native, across)]), down, size[0])
+    expected = pixels.to_codes(np.concatenate(rows))
+    assert np.abs(drawn.render(size).astype(int) - expected).max() <= 1
 
 
 def test_a_picture_finer_than_the_output_becomes_its_mean_and_not_an_alias() -> None:
