@@ -44,12 +44,15 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"inrcodec {__version__}")
-    commands = whole.add_subparsers(required=True, dest="command", metavar="encode | decode | info | verify | compare")
+    commands = whole.add_subparsers(
+        required=True, dest="command", metavar="encode | decode | info | verify | compare | fleet"
+    )
     _add_encode(commands)
     _add_decode(commands)
     _add_info(commands)
     _add_verify(commands)
     _add_compare(commands)
+    _add_fleet(commands)
     return whole
 
 
@@ -58,7 +61,16 @@ def _add_encode(commands: Any) -> None:
     add = command.add_argument
     add("input", nargs="+", help="picture files, folders of them, or - for standard input")
     add("-o", "--output", help="the .inr file, a folder, or - for standard output; default: beside the input")
-    target = command.add_mutually_exclusive_group()
+    _add_encoding(command)
+    add("--resume", action="store_true", help="go on with an encode that was ended, if there is one")
+    add("--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints; default 60")
+    add("-v", "--verbose", action="store_true", help="say what each stage cost and saved")
+    _add_batch(command)
+
+
+def _add_encoding(command: argparse.ArgumentParser) -> None:
+    """What `EncoderConfig` is made of."""
+    add, target = command.add_argument, command.add_mutually_exclusive_group()
     target.add_argument("-q", "--quality", type=int, metavar="0..100", help="default 50, about 0.35 bpp")
     target.add_argument("--bpp", type=float, metavar="F", help="bits per pixel of the file, to 2 %%")
     target.add_argument("--size", type=int, metavar="BYTES", help="bytes of the file: never more, at most 2 %% fewer")
@@ -69,10 +81,22 @@ def _add_encode(commands: Any) -> None:
     add("--seed", type=int, default=0, help="of the search; same seed, same bytes; default 0")
     add("--prune", type=float, default=0.0, metavar="FRACTION", help="weights to prune; default 0, as it does not pay")
     add("--metadata", default="icc", metavar="KINDS", help="none, all, or of icc,exif,xmp; default icc, unless sRGB")
-    add("--resume", action="store_true", help="go on with an encode that was ended, if there is one")
-    add("--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints; default 60")
-    add("-v", "--verbose", action="store_true", help="say what each stage cost and saved")
-    _add_batch(command)
+
+
+def _add_fleet(commands: Any) -> None:
+    command = commands.add_parser(
+        "fleet", help="many pictures on many machines", description="Encode pictures on a Dask cluster, by URIs."
+    )
+    add = command.add_argument
+    add("input", nargs="+", help="pictures and folders of them: paths, or URIs that fsspec opens")
+    add("-o", "--output", required=True, help="folder for the .inr files, path or URI")
+    add("--manifest", metavar="FILE", help="a JSON line for each picture; default manifest.jsonl in the output folder")
+    add("--workers", type=int, metavar="N", help="processes of this machine; default one for each GPU, or core")
+    add("--scheduler", metavar="ADDRESS", help="of a Dask cluster that runs already, such as tcp://host:8786")
+    add("--json", action="store_true", help="the manifest's lines on standard output too")
+    add("--quiet", action="store_true", help="say nothing but what failed")
+    _add_encoding(command)
+    _add_debug(command)
 
 
 def _add_decode(commands: Any) -> None:

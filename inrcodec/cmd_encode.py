@@ -20,11 +20,15 @@ from inrcodec.terminal import NO_FILE, Interrupt, ProgressLine, Terminated, say
 def run(options: argparse.Namespace) -> int:
     """The command; returns its exit code."""
     plan = batch.plan(options, images.SUFFIXES, ".inr")
-    fields = ("quality", "effort", "device", "seed", "prune", "bpp", "size", "psnr", "time_limit")
-    config = EncoderConfig(**{name: getattr(options, name) for name in fields}, metadata=parse_kinds(options.metadata))
-    shown = not options.quiet
+    shown, config = not options.quiet, config_of(options)
     work = Encode(config, options.force, options.resume, options.checkpoint_every, options.verbose and shown, shown)
     return batch.run(plan, work, options.skip_existing, max(1, cores() // plan.jobs))
+
+
+def config_of(options: argparse.Namespace) -> EncoderConfig:
+    """What the options say of an encode; raises RequestError."""
+    names = ("quality", "effort", "device", "seed", "prune", "bpp", "size", "psnr", "time_limit")
+    return EncoderConfig(**{name: getattr(options, name) for name in names}, metadata=parse_kinds(options.metadata))
 
 
 @dataclass(frozen=True)

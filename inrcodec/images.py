@@ -149,7 +149,11 @@ def _check_pixels(width: int, height: int) -> None:
 
 
 def _from_file(name: str) -> Source:
-    data = files.read_bounded(name, MAX_FILE_BYTES)
+    return load_bytes(files.read_bounded(name, MAX_FILE_BYTES), name)
+
+
+def load_bytes(data: bytes, name: str) -> Source:
+    """The first frame of a picture file's bytes; errors as of `load`, with the file's name."""
     with _refusals(f"{name}: "), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of sizes, which are checked here, and of damaged metadata
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:

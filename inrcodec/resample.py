@@ -33,10 +33,13 @@ def reduce_columns(values: Values, k: int) -> Values:
     if k == 1:
         return values
     rows, fine, channels = values.shape
-    count, weights = fine // k, lanczos(k).astype(values.dtype)
-    blocks = np.zeros((rows, count + 2 * LOBES, k, channels), values.dtype)
-    blocks[:, LOBES : LOBES + count] = values.reshape(rows, count, k, channels)
-    total = sum(np.einsum("rnkc,k->rnc", blocks[:, b : b + count], weights[b]) for b in range(len(weights)))
+    count, margin = fine // k, LOBES * k
+    padded = np.zeros((rows, fine + 2 * margin, channels), values.dtype)
+    padded[:, margin : margin + fine] = values
+    total = np.zeros((rows, count, channels), values.dtype)
+    for tap, weight in enumerate(lanczos(k).astype(values.dtype).reshape(-1)):
+        if weight:
+            total += weight * padded[:, tap : tap + fine : k]
     reduced: Values = total / _sums(k, count).astype(values.dtype)[:, None]
     return reduced
 
