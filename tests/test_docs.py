@@ -1,0 +1,64 @@
+"""The pages of docs/ say what is there: made ones are up to date, what they name exists, and the tutorial runs."""
+
+import ast
+import re
+from pathlib import Path
+
+import make_api_doc
+import pytest
+
+import inrcodec
+from inrcodec import arguments
+from tests.helpers import ROOT, python
+
+DOCS = ROOT / "docs"
+
+
+def test_the_page_of_the_api_is_what_the_docstrings_make() -> None:
+    assert make_api_doc.PAGE.read_text() == make_api_doc.page()
+
+
+def test_the_page_of_the_api_has_every_public_name() -> None:
+    named = [name for names in make_api_doc.CHAPTERS.values() for name in names]
+    assert sorted(named) == sorted(inrcodec.__all__)
+
+
+def test_the_tutorial_runs_and_leaves_its_pictures(tmp_path: Path) -> None:
+    process = python(str(DOCS / "tutorial.py"), str(tmp_path))
+    assert process.returncode == 0, process.stderr
+    assert b"verify: " in process.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"astronaut.inr", "thumbnail.png", "large.png", "part.png"}
+
+
+def test_every_test_that_proves_a_feature_exists() -> None:
+    named = re.findall(r"`(tests/\w+\.py)(?:::(\w+))?`", (DOCS / "features.md").read_text())
+    assert len(named) > 20
+    for file, function in named:
+        tree = ast.parse((ROOT / file).read_text())
+        assert not function or function in {getattr(node, "name", "") for node in tree.body}, f"{file}::{function}"
+
+
+COMMANDS = re.findall(r"^    (inrcodec \w+ .*)$", (DOCS / "cli.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_option_that_is_shown_exists(line: str) -> None:
+    command = line.split()[1]
+    parsers = next(action for action in arguments.parser()._actions if action.choices).choices
+    for option in re.findall(r"(?<![\w-])--?[a-z-]+", line):
+        assert option in parsers[command].format_help(), f"{command} has no {option}"
+
+
+def test_every_option_there_is_is_shown() -> None:
+    page = (DOCS / "cli.md").read_text()
+    parsers = next(action for action in arguments.parser()._actions if action.choices).choices
+    for parser in parsers.values():
+        for action in parser._actions:
+            if action.option_strings and action.help != "==SUPPRESS==" and action.dest != "help":
+                assert any(option in page for option in action.option_strings), action.option_strings
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_every_link_leads_somewhere(page: str) -> None:
+    for name in re.findall(r"\]\((?!https?:)([^)#]+)\)", (DOCS / page).read_text()):
+        assert (DOCS / name).exists(), name
