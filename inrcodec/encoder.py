@@ -222,8 +222,8 @@ _FASTEST = 1.5
 def plan(config: EncoderConfig, point: ladder.Rung, arch: siren.SirenArch) -> Plan:
     """The searches of an encode: steps from the effort, noise from the quality, rates from the network's width.
 
-    A fit of more steps than the default's gets a lower rate, as one over their root: steps of a fixed length in
-    directions that are half noise carry the weights away as the root of their number, and then the fit decays.
+    A fit of more steps than the default's leaves the high rates sooner: in directions that are half noise steps of a
+    fixed length carry the weights away as the root of their number, and then the fit decays (docs/experiments.md).
     """
     width = math.sqrt(arch.param_count() / arch.depth)
     longer, faster = 2.0 ** (config.effort - 5), min(_FASTEST, _WIDTH_OF_RATE / width)
@@ -233,7 +233,7 @@ def plan(config: EncoderConfig, point: ladder.Rung, arch: siren.SirenArch) -> Pl
 
     fit, pruning, quantizing = FitConfig(), PruneConfig(config.prune), QuantizeConfig(point.noise)
     return Plan(
-        scaled(replace(fit, rate=fit.rate * min(1.0, longer**-0.5))),
+        scaled(replace(fit, decay=fit.decay * max(1.0, longer))),
         replace(pruning, refit=scaled(pruning.refit)),
         replace(quantizing, refit=scaled(quantizing.refit)),
         roundings=1 if config.psnr is None else 2,

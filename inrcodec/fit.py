@@ -49,10 +49,13 @@ class FitConfig:
 
     steps: int = 10000
     rate: float = 5.5e-2
-    """Peak of the learning rate: linear warm-up, then half a cosine, squared, down to `final_rate` times the peak."""
+    """Peak of the learning rate: linear warm-up, then half a cosine to the power of `decay`, down to `final_rate`."""
+    decay: float = 2.0
+    """The higher, the sooner the rate falls."""
     first_layer: float = 4.0
     """Factor on the rate of the first layer, whose weights are frequencies and a hundred times as large as others."""
     final_rate: float = 0.005
+    """Of the peak."""
     warmup: int = 100
     """Steps of warm-up, at most a tenth of all steps."""
     batch: int = 8192
@@ -253,13 +256,13 @@ def mse(sums: PixelSums, at: Sequence[Tensor], most: int) -> float:
 
 
 def schedule(step: int, start: int, config: FitConfig) -> float:
-    """Learning rate of a step: linear warm-up from step `start` on, times the square of half a cosine over all steps.
+    """Learning rate of a step: linear warm-up from step `start` on, times a power of half a cosine over all steps.
 
     The square leaves a rate that is too high for the picture sooner, and costs nothing where it is not.
     """
     warm = min(1.0, (step - start + 1) / min(config.warmup, max(1, config.steps // 10)))
     cosine = 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    return config.rate * warm * (config.final_rate + (1 - config.final_rate) * cosine**2)
+    return config.rate * warm * (config.final_rate + (1 - config.final_rate) * cosine**config.decay)
 
 
 def optimize(
