@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_compare(commands)
     _add_fleet(commands)
+    _add_completion(commands)
     return whole
 
 
@@ -145,6 +146,14 @@ def _add_compare(commands: Any) -> None:
     command.add_argument("--json", action="store_true", help="as one JSON object")
     command.add_argument("-f", "--force", action="store_true", help="replace the output if it exists")
     _add_limit(command)
+    _add_debug(command)
+
+
+def _add_completion(commands: Any) -> None:
+    command = commands.add_parser(
+        "completion", help="for a shell", description="Print what lets a shell complete this command line."
+    )
+    command.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     _add_debug(command)
 
 

@@ -262,7 +262,8 @@ def schedule(step: int, start: int, config: FitConfig) -> float:
     """
     warm = min(1.0, (step - start + 1) / min(config.warmup, max(1, config.steps // 10)))
     cosine = 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    return config.rate * warm * (config.final_rate + (1 - config.final_rate) * cosine**config.decay)
+    fallen: float = cosine**config.decay
+    return config.rate * warm * (config.final_rate + (1 - config.final_rate) * fallen)
 
 
 def optimize(

@@ -213,3 +213,11 @@ def test_a_command_that_needs_no_torch_loads_none(workdir: Path, arguments: list
 
 def test_the_check_for_torch_can_fail(workdir: Path) -> None:
     assert loaded(["info", "good.inr"], before="import torch") == {"torch"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_names_every_command(capfd: pytest.CaptureFixture[str], shell: str) -> None:
+    assert run(f"completion {shell}") == 0
+    script = capfd.readouterr().out
+    for word in ("encode", "decode", "fleet", "time-limit", "shard"):
+        assert word in script
