@@ -1,7 +1,6 @@
 """The arguments of the command line, all that argparse knows of them. What they do: `cli.py` and its commands."""
 
 import argparse
-import os
 from typing import Any, NoReturn
 
 from inrcodec import __version__
@@ -49,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_encode(commands)
     _add_decode(commands)
-    _add_info(commands)
-    _add_verify(commands)
+    _add_reader(commands, "info", "what a file holds", "Say what .inr files hold.")
+    _add_reader(commands, "verify", "is it drawn as it should be", "Say whether this machine draws files as it should.")
     _add_compare(commands)
     _add_fleet(commands)
     _add_completion(commands)
@@ -118,18 +117,9 @@ def _add_decode(commands: Any) -> None:
     _add_batch(command)
 
 
-def _add_info(commands: Any) -> None:
-    command = commands.add_parser("info", help="what a file holds", description="Say what .inr files hold.")
-    command.add_argument("input", nargs="+", help=".inr files, folders of them, or - for standard input")
-    _add_many(command)
-    _add_limit(command)
-    _add_debug(command)
-
-
-def _add_verify(commands: Any) -> None:
-    command = commands.add_parser(
-        "verify", help="is it drawn as it should be", description="Say whether this machine draws files as it should."
-    )
+def _add_reader(commands: Any, name: str, short: str, long: str) -> None:
+    """A command that reads files and writes none."""
+    command = commands.add_parser(name, help=short, description=long)
     command.add_argument("input", nargs="+", help=".inr files, folders of them, or - for standard input")
     _add_many(command)
     _add_limit(command)
@@ -182,8 +172,3 @@ def _add_limit(command: argparse.ArgumentParser) -> None:
 
 def _add_debug(command: argparse.ArgumentParser) -> None:
     command.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

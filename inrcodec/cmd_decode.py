@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inrcodec import batch, bitstream, files, rasters
-from inrcodec.arguments import cores
 from inrcodec.batch import Outcome, Task
 from inrcodec.commands import INR_SUFFIXES, limits_of, naming, read
 from inrcodec.decoder import Picture, Region, open_bytes
@@ -15,6 +14,7 @@ from inrcodec.errors import RequestError
 from inrcodec.files import STANDARD
 from inrcodec.limits import DecodeLimits
 from inrcodec.metadata import NO_METADATA, parse_kinds
+from inrcodec.pool import cores
 from inrcodec.terminal import Interrupt
 
 _KINDS = {kind.lower(): kind for kind in rasters.SUFFIXES.values()}

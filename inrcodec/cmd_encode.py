@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from inrcodec import batch, checkpoint, files, images
-from inrcodec.arguments import cores
 from inrcodec.batch import Outcome, Task
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import CheckpointError
 from inrcodec.metadata import parse_kinds
+from inrcodec.pool import cores
 from inrcodec.progress import Monitor
 from inrcodec.terminal import NO_FILE, Interrupt, ProgressLine, Terminated, say
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from inrcodec import fleet
-from inrcodec.arguments import cores
 from inrcodec.batch import SOME_FAILED
 from inrcodec.cmd_encode import config_of
 from inrcodec.errors import RequestError
+from inrcodec.pool import cores
 from inrcodec.terminal import BatchLine, say
 
 

@@ -22,6 +22,11 @@ _PATIENCE = 0.2
 """Seconds between two questions whether to stop."""
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Job(Protocol):
     """A piece of work; it must pickle."""
 

@@ -15,11 +15,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import generated
 
-from inrcodec import rasters
-from inrcodec.arguments import cores
-from inrcodec.pool import THREAD_VARIABLES
+from inrcodec.pool import THREAD_VARIABLES, cores
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,11 +35,8 @@ class Ran:
 def make_folder(folder: Path, pictures: int, broken: int, side: int) -> None:
     """Generated pictures, the last of them cut short."""
     folder.mkdir()
-    y, x = np.mgrid[:side, :side]
     for number in range(pictures):
-        rng = np.random.default_rng(number)
-        waves = [np.sin(rng.uniform(0.1, 0.6) * x + rng.uniform(0.1, 0.6) * y + rng.uniform(0, 6)) for _ in range(3)]
-        data = rasters.to_file((127.5 + 127 * np.stack(waves, 2)).astype(np.uint8), "PNG")
+        data = generated.picture(number, side)
         whole = number < pictures - broken
         (folder / f"{number:02}.png").write_bytes(data if whole else data[: len(data) // 2])
 

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from inrcodec import rasters
+import generated
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 COMMAND = [sys.executable, "-m", "inrcodec.cli", "fleet", "in", "-o", "out", "--workers", "2", "-e", "1", "--json"]
+SIDE = 24
+"""Pixels of the pictures."""
 
 
 @dataclass
@@ -45,18 +45,11 @@ class Found:
     """What a second run of the same fleet has done."""
 
 
-def picture(seed: int) -> bytes:
-    """A PNG of 24x24 pixels, a few waves."""
-    rng, (y, x) = np.random.default_rng(seed), np.mgrid[:24, :24]
-    waves = [np.sin(rng.uniform(0.1, 0.6) * x + rng.uniform(0.1, 0.6) * y + rng.uniform(0, 6)) for _ in range(3)]
-    return rasters.to_file((127.5 + 127 * np.stack(waves, 2)).astype(np.uint8), "PNG")
-
-
 def trial(folder: Path, count: int) -> Found:
     """Run the fleet in an empty folder."""
     (folder / "in").mkdir()
     for number in range(count):
-        (folder / "in" / f"{number:02}.png").write_bytes(picture(number))
+        (folder / "in" / f"{number:02}.png").write_bytes(generated.picture(number, SIDE))
     pipe = subprocess.PIPE
     process = subprocess.Popen(COMMAND, cwd=folder, stdout=pipe, stderr=pipe, env=ENVIRONMENT, text=True)
     found = Found()
