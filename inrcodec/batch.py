@@ -44,8 +44,8 @@ class Outcome:
 class Work(Protocol):
     """What is done to one task. It must pickle, and raises InrError where that fails."""
 
-    def __call__(self, task: Task, interrupt: Interrupt, before: str = "") -> Outcome:
-        """`interrupt` is entered, and `before` leads the lines that are shown meanwhile."""
+    def __call__(self, task: Task, interrupt: Interrupt, before: str | None = "") -> Outcome:
+        """`interrupt` is entered; `before` leads the progress that is shown meanwhile, None: it is not shown."""
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class _Job:
             if self.interrupt is not None:
                 return self.work(self.task, self.interrupt, self.before)
             with Interrupt(answer="") as interrupt:
-                return self.work(self.task, interrupt)
+                return self.work(self.task, interrupt, before=None)
         except InrError as error:
             return _failed(self.task, error)
         except OSError as error:

@@ -53,7 +53,7 @@ class Decode:
         if self.scale is not None and not (math.isfinite(self.scale) and 0 < self.scale <= 1e6):
             raise RequestError(f"--scale {self.scale}: a number above 0 expected, such as 2 or 0.5")
 
-    def __call__(self, task: Task, interrupt: Interrupt, before: str = "") -> Outcome:
+    def __call__(self, task: Task, interrupt: Interrupt, before: str | None = "") -> Outcome:
         """Draw the file and write the picture."""
         kind = self.kind or _kind_of(task.target)
         files.check_output(task.target, task.source, self.force)

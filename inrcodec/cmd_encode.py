@@ -44,9 +44,9 @@ class Encode:
     shown: bool
     """Whether notes and progress are shown."""
 
-    def __call__(self, task: Task, interrupt: Interrupt, before: str = "") -> Outcome:
+    def __call__(self, task: Task, interrupt: Interrupt, before: str | None = "") -> Outcome:
         """Raises KeyboardInterrupt or Terminated, their text what can be gone on with, where it is to end at once."""
-        start, line = time.monotonic(), ProgressLine(before, quiet=not self.shown)
+        start, line = time.monotonic(), ProgressLine(before or "", quiet=before is None or not self.shown)
         interrupt.renew()
         files.check_output(task.target, task.source, self.force)
 

@@ -220,24 +220,30 @@ _FASTEST = 1.5
 
 
 def plan(config: EncoderConfig, point: ladder.Rung, arch: siren.SirenArch) -> Plan:
-    """The searches of an encode: steps from the effort, noise from the quality, rates from the network's width.
-
-    A fit of more steps than the default's leaves the high rates sooner: in directions that are half noise steps of a
-    fixed length carry the weights away as the root of their number, and then the fit decays (docs/experiments.md).
-    """
+    """The searches of an encode: steps from the effort, noise from the quality, rates from the network's width."""
     width = math.sqrt(arch.param_count() / arch.depth)
     longer, faster = 2.0 ** (config.effort - 5), min(_FASTEST, _WIDTH_OF_RATE / width)
 
     def scaled(fit: FitConfig) -> FitConfig:
-        return replace(fit, steps=max(1, round(longer * fit.steps)), rate=faster * fit.rate, seed=config.seed)
+        return with_steps(replace(fit, rate=faster * fit.rate, seed=config.seed), longer * fit.steps)
 
-    fit, pruning, quantizing = FitConfig(), PruneConfig(config.prune), QuantizeConfig(point.noise)
+    pruning, quantizing = PruneConfig(config.prune), QuantizeConfig(point.noise)
     return Plan(
-        scaled(replace(fit, decay=fit.decay * max(1.0, longer))),
+        scaled(FitConfig()),
         replace(pruning, refit=scaled(pruning.refit)),
         replace(quantizing, refit=scaled(quantizing.refit)),
         roundings=1 if config.psnr is None else 2,
     )
+
+
+def with_steps(fit: FitConfig, steps: float) -> FitConfig:
+    """The same fit in another number of steps; one of more than the default's leaves the high rates sooner.
+
+    In directions that are half noise steps of a fixed length carry the weights away as the root of their number, and a
+    fit that stays long at a high rate decays (docs/experiments.md).
+    """
+    usual = FitConfig()
+    return replace(fit, steps=max(1, round(steps)), decay=usual.decay * max(1.0, steps / usual.steps))
 
 
 def work(searches: Plan, weights: int) -> estimate.Work:
@@ -246,7 +252,7 @@ def work(searches: Plan, weights: int) -> estimate.Work:
 
 
 _FINISHING = 0.9
-"""Of a time limit, for the planned search: estimates are off by a few percent, and loading comes before them."""
+"""Of a time limit, for the search: estimates are off by a few percent, and the file is written and checked after it."""
 
 
 def shortened(searches: Plan, network: Network, picture: Picture, timing: estimate.Timing, limit: float | None) -> Plan:
@@ -257,7 +263,7 @@ def shortened(searches: Plan, network: Network, picture: Picture, timing: estima
     part = estimate.fraction_within(timing, todo, len(picture), searches.fit, _FINISHING * limit)
 
     def scaled(fit: FitConfig) -> FitConfig:
-        return replace(fit, steps=max(1, round(part * fit.steps)))
+        return with_steps(fit, part * fit.steps)
 
     return replace(
         searches,
@@ -268,10 +274,10 @@ def shortened(searches: Plan, network: Network, picture: Picture, timing: estima
 
 
 def ending(monitor: Monitor, limit: float | None) -> Monitor:
-    """The monitor, which also says to stop so many seconds from now."""
+    """The monitor, which also says to stop so many seconds from now, less a part to finish in."""
     if limit is None:
         return monitor
-    end = time.monotonic() + limit
+    end = time.monotonic() + _FINISHING * limit
     return replace(monitor, stopped=lambda: monitor.stopped() or time.monotonic() >= end)
 
 

@@ -1,10 +1,14 @@
 """Many files by one command: which go where, what goes on after a failure, and what the end says."""
 
+import contextlib
 import io
 import json
 import os
+import pty
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,7 @@ from PIL import Image
 from inrcodec import batch, bitstream, cmd_decode, decoder, images, metrics, rasters
 from inrcodec.metadata import Metadata
 from inrcodec.terminal import Interrupt
-from tests.helpers import python
+from tests.helpers import ENVIRONMENT, python
 from tests.pictures import waves
 from tests.test_cli import run
 
@@ -150,7 +154,9 @@ def test_ctrl_c_ends_a_batch_after_what_has_begun(
 ) -> None:
     whole = cmd_decode.Decode.__call__
 
-    def interrupted(work: cmd_decode.Decode, task: batch.Task, interrupt: Interrupt, before: str = "") -> batch.Outcome:
+    def interrupted(
+        work: cmd_decode.Decode, task: batch.Task, interrupt: Interrupt, before: str | None = ""
+    ) -> batch.Outcome:
         if task.source == "in/b.inr":
             signal.raise_signal(signal.SIGINT)
         return whole(work, task, interrupt, before)
@@ -159,6 +165,28 @@ def test_ctrl_c_ends_a_batch_after_what_has_begun(
     assert run("decode in/a.inr in/b.inr in/c.inr -o out") == 130
     assert capfd.readouterr().err.splitlines()[-1] == "inrcodec: 1 of 3 done; 1 failed: in/b.inr; stopped, 1 left"
     assert listing("out") == ["a.png"]
+
+
+@pytest.mark.parametrize(("jobs", "shown"), [(1, [b"[2/2] fit"]), (2, [b"1/2 done", b"2/2 done"])])
+def test_on_a_terminal_there_is_one_progress_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, shown: list[bytes]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        Path(f"{name}.png").write_bytes(rasters.to_file(waves(8, 9), "PNG"))
+    screen, stderr = pty.openpty()
+    command = [sys.executable, "-m", "inrcodec.cli", "encode", "a.png", "b.png", "-e", "1", "-j", str(jobs)]
+    process = subprocess.Popen(command, stderr=stderr, env=ENVIRONMENT)
+    os.close(stderr)
+    seen = b""
+    with contextlib.suppress(OSError):  # Linux's way to say that the process has closed its end
+        while piece := os.read(screen, 1 << 16):
+            seen += piece
+    os.close(screen)
+    assert process.wait() == 0
+    assert all(text in seen for text in shown)
+    assert (b"fit " in seen) == (jobs == 1)
+    assert b"2 of 2 done" in seen
 
 
 def test_info_and_verify_take_many_files(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
