@@ -15,7 +15,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,40 @@ def forward(arch: SirenArch, params: Sequence[Array], coords: Array, xp: Any) ->
     for layer in range(arch.depth):
         values = xp.sin(values @ params[2 * layer].T + params[2 * layer + 1])
     return values @ params[-2].T + params[-1]
+
+
+class Jet(NamedTuple):
+    """A picture's values at N points with their derivatives by the coordinates."""
+
+    value: Array
+    """(N, channels)."""
+    gradient: Array
+    """(N, channels, 2): d / dy, d / dx."""
+    laplacian: Array
+    """(N, channels): d2 / dy2 + d2 / dx2."""
+
+
+def jet(arch: SirenArch, params: Sequence[Array], coords: Array, xp: Any) -> Jet:
+    """(N, 2) coords -> values and derivatives, exact, in one forward pass (Taylor mode; arXiv:2307.08214, section 3).
+
+    With z the sum before a sine: grad sin z = cos z grad z, and lap sin z = cos z lap z - sin z |grad z|^2; sums map
+    all three as they map the values. `xp` supplies `sin`, `cos`, `stack` and `zeros_like`.
+    """
+    values, slopes, bends = coords, None, None
+    for weight, bias in zip(params[:-2:2], params[1:-2:2], strict=True):
+        z = values @ weight.T + bias
+        along = (
+            [weight[:, axis] + xp.zeros_like(z) for axis in (0, 1)]
+            if slopes is None
+            else [d @ weight.T for d in slopes]
+        )
+        bend = xp.zeros_like(z) if bends is None else bends @ weight.T
+        values, cosine = xp.sin(z), xp.cos(z)
+        bends = cosine * bend - values * (along[0] ** 2 + along[1] ** 2)
+        slopes = [cosine * d for d in along]
+    weight = params[-2].T
+    gradient = xp.stack([d @ weight for d in slopes or ()], -1)
+    return Jet(values @ weight + params[-1], gradient, bends @ weight)
 
 
 def is_hidden_bias(tensor: int, count: int) -> bool:

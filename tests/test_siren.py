@@ -162,3 +162,53 @@ def test_joining_and_splitting_matrices_are_inverse() -> None:
     assert all(torch.equal(a, b) for a, b in zip(split_matrices(matrices), values, strict=True))
     split_matrices(matrices)[0].zero_()
     assert not matrices[0][:, :-1].any()
+
+
+JET_ARCHS = [siren.SirenArch((9,), 1), siren.SirenArch((8, 6), 3), siren.SirenArch((10, 9, 8, 7), 4)]
+POINTS = np.random.default_rng(5).uniform(-1.5, 1.5, (40, 2))
+
+
+def double(arch: siren.SirenArch) -> list[np.ndarray]:
+    """A network in float64, of frequencies that bend within a tenth of the picture."""
+    return [p.astype(float) for p in siren.init(arch, 1, siren.InitConfig(w_max=20))]
+
+
+def by_autograd(arch: siren.SirenArch) -> siren.Jet:
+    """Values, gradient and Laplacian of torch, channel by channel."""
+    params, points = [torch.tensor(p) for p in double(arch)], torch.tensor(POINTS, requires_grad=True)
+    out, gradients, laplacians = siren.forward(arch, params, points, torch), [], []
+    for channel in range(arch.channels):
+        (first,) = torch.autograd.grad(out[:, channel].sum(), points, create_graph=True)
+        second = [torch.autograd.grad(first[:, axis].sum(), points, retain_graph=True)[0][:, axis] for axis in (0, 1)]
+        gradients.append(first.detach().numpy())
+        laplacians.append((second[0] + second[1]).numpy())
+    return siren.Jet(out.detach().numpy(), np.stack(gradients, 1), np.stack(laplacians, 1))
+
+
+@pytest.mark.parametrize("arch", JET_ARCHS, ids=lambda arch: str(arch.depth))
+def test_jets_are_autograds_derivatives(arch: siren.SirenArch) -> None:
+    for found, expected in zip(siren.jet(arch, double(arch), POINTS, np), by_autograd(arch), strict=True):
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("arch", JET_ARCHS, ids=lambda arch: str(arch.depth))
+def test_jets_are_the_limits_of_differences(arch: siren.SirenArch) -> None:
+    params, h = double(arch), 1e-4
+
+    def at(*shift: float) -> np.ndarray:
+        return siren.forward(arch, params, POINTS + h * np.array(shift), np)
+
+    jet = siren.jet(arch, params, POINTS, np)
+    slopes = np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], -1) / (2 * h)
+    bends = (at(1, 0) + at(-1, 0) + at(0, 1) + at(0, -1) - 4 * at(0, 0)) / h**2
+    np.testing.assert_allclose(jet.value, at(0, 0), atol=1e-12)
+    np.testing.assert_allclose(jet.gradient, slopes, atol=1e-5 * np.abs(slopes).max())
+    np.testing.assert_allclose(jet.laplacian, bends, atol=1e-5 * np.abs(bends).max())
+
+
+def test_jets_are_the_same_in_numpy_and_torch() -> None:
+    arch = JET_ARCHS[1]
+    found = siren.jet(arch, [torch.tensor(p) for p in double(arch)], torch.tensor(POINTS), torch)
+    for one, other in zip(siren.jet(arch, double(arch), POINTS, np), found, strict=True):
+        np.testing.assert_allclose(one, other.numpy(), rtol=0, atol=1e-10 * np.abs(one).max())
