@@ -108,6 +108,7 @@ def _add_decode(commands: Any) -> None:
     size.add_argument("--size", metavar="WxH", help="size of the output in pixels")
     size.add_argument("--scale", type=float, metavar="F", help="size relative to the picture, or to the region")
     add("--region", metavar="x,y,w,h", help="draw only this part, in pixels of the original")
+    add("--channels", metavar="WHAT", default="colour", help="colour, gradient or laplacian; default colour")
     add("--format", metavar="KIND", help="png, ppm, tiff, npy, jpeg, webp or bmp; default: by the suffix")
     add("--depth", type=int, choices=(8, 16), default=8, help="bits of a sample; default 8")
     add("--metadata", default="all", metavar="KINDS", help="none, all, or of icc,exif,xmp; default all there is")

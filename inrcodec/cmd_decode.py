@@ -10,13 +10,16 @@ from inrcodec import batch, bitstream, files, rasters
 from inrcodec.batch import Outcome, Task
 from inrcodec.commands import INR_SUFFIXES, limits_of, naming, read
 from inrcodec.decoder import Picture, Region, open_bytes
+from inrcodec.derivatives import as_picture
 from inrcodec.errors import RequestError
 from inrcodec.files import STANDARD
 from inrcodec.limits import DecodeLimits
 from inrcodec.metadata import NO_METADATA, parse_kinds
+from inrcodec.pixels import Codes
 from inrcodec.pool import cores
 from inrcodec.terminal import Interrupt
 
+_CHANNELS = ("colour", "gradient", "laplacian")
 _KINDS = {kind.lower(): kind for kind in rasters.SUFFIXES.values()}
 
 
@@ -25,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     kind = _kind(options.format)
     plan = batch.plan(options, INR_SUFFIXES, next(s for s, k in rasters.SUFFIXES.items() if k == (kind or "PNG")))
     work = Decode(
-        _pair("size", options.size), options.scale, _box(options.region), kind, options.depth,
+        _pair("size", options.size), options.scale, _box(options.region), options.channels, kind, options.depth,
         parse_kinds(options.metadata), options.device, options.exact, limits_of(options), options.force,
     )  # fmt: skip
     return batch.run(plan, work, options.skip_existing, max(1, cores() // plan.jobs))
@@ -40,6 +43,8 @@ class Decode:
     scale: float | None
     region: tuple[int, int, int, int] | None
     """x, y, width, height."""
+    channels: str
+    """"colour", "gradient" or "laplacian"."""
     kind: str | None
     """Of the output; by its suffix where this is None."""
     depth: int
@@ -52,6 +57,8 @@ class Decode:
     def __post_init__(self) -> None:
         if self.scale is not None and not (math.isfinite(self.scale) and 0 < self.scale <= 1e6):
             raise RequestError(f"--scale {self.scale}: a number above 0 expected, such as 2 or 0.5")
+        if self.channels not in _CHANNELS:
+            raise RequestError(f"--channels {self.channels}: none of {', '.join(_CHANNELS)}")
 
     def __call__(self, task: Task, interrupt: Interrupt, before: str | None = "") -> Outcome:
         """Draw the file and write the picture."""
@@ -60,15 +67,25 @@ class Decode:
         data = read(task.source, self.limits)
         with naming(task.source):
             picture = open_bytes(data, self.device, self.exact, self.limits, interrupt.asked)
-            region = self._region(picture)
-            image = picture.render(self._size(region), region, self.depth)
-            metadata = bitstream.metadata_of(data, self.limits) if self.metadata else NO_METADATA
-        files.write_output(
-            task.target, rasters.to_file(image, kind, metadata.only(self.metadata)), task.source, self.force
-        )
+            image, white = self._drawn(picture, kind)
+            wanted = self.metadata if self.channels == "colour" else ()
+            metadata = bitstream.metadata_of(data, self.limits).only(wanted) if wanted else NO_METADATA
+        files.write_output(task.target, rasters.to_file(image, kind, metadata), task.source, self.force)
         height, width = image.shape[:2]
         facts = {"input": task.source, "output": task.target, "width": width, "height": height}
-        return Outcome(task.source, f"{task.target}: {width}x{height}", facts)
+        if white is None:
+            return Outcome(task.source, f"{task.target}: {width}x{height}", facts)
+        shown = f"{self.channels}, {white:.4g} is white"
+        return Outcome(task.source, f"{task.target}: {width}x{height}, {shown}", {**facts, "white": white})
+
+    def _drawn(self, picture: Picture, kind: str) -> tuple[Codes, float | None]:
+        """Pixels, or numbers for NPY; and of a derivative's pixels the value that is white."""
+        region = self._region(picture)
+        size = self._size(region)
+        if self.channels == "colour":
+            return picture.render(size, region, self.depth), None
+        derivative = picture.render_derivative(self.channels, size, region)
+        return (derivative, None) if kind == "NPY" else as_picture(self.channels, derivative, self.depth)
 
     def _region(self, picture: Picture) -> Region:
         if self.region is None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec import bitstream, pixels
-from inrcodec.decoder import Picture, Precision, numpy_backend
+from inrcodec.backends import Precision, numpy_backend
+from inrcodec.decoder import Picture
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
 from inrcodec.model import QuantizedModel
 

@@ -14,32 +14,25 @@ is the native picture's own pixels that are filtered.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import bitstream, pixels, resample, siren
+from inrcodec import backends, bitstream, pixels, resample, siren
+from inrcodec.backends import Backend, Samples, Stopped, never
 from inrcodec.errors import CorruptError, RequestError, StoppedError
-from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, prepare_products, within_memory
+from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.model import QuantizedModel
 from inrcodec.pixels import Codes
 
-_CHUNK = 4096
-"""Points evaluated at once in NumPy: activations of 4096 x 64 float32 are 1 MiB."""
-_CHUNK_MACS = 2**30
-"""Multiplications between two questions whether to stop, at most: a fraction of a second on a CPU core."""
+_JET_WORK = 4
+"""Times the multiplications of a value that a value with its derivatives takes: two slopes and a bend go with it."""
 _BAND = 262_144
 """Points whose float colours are held at once, before they are averaged and rounded."""
 MAX_SUPERSAMPLING = 16
 """Most points along each side of an output pixel."""
 DEPTHS = {8: np.uint8, 16: np.uint16}
 """Types of samples by their bits."""
-
-Samples = NDArray[np.floating]
-"""float32, or float64 where the picture is drawn in that."""
-Precision = type[np.float32] | type[np.float64]
-Stopped = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -52,82 +45,33 @@ class Region:
     width: int
 
 
-class Backend(Protocol):
-    """Evaluates a network at coordinates."""
+@dataclass(frozen=True)
+class _Frame:
+    """What is drawn, and on how fine a grid."""
 
-    def __call__(self, coords: NDArray[np.float32]) -> Samples:
-        """(N, 2) float32 -> (N, channels), float32 or float64."""
-        ...
-
-
-def never() -> bool:
-    """What `stopped` is where nobody wants to stop."""
-    return False
-
-
-def precision(model: QuantizedModel, exact: bool = False) -> Precision:
-    """float64 if `exact` or if the file asks for it, else float32."""
-    return np.float64 if exact or not model.f32_safe else np.float32
-
-
-def numpy_backend(model: QuantizedModel, dtype: Precision, stopped: Stopped = never) -> Backend:
-    """The reference evaluation in a precision, on the CPU without torch."""
-    prepare_products()
-    params = [value.astype(dtype) for value in model.dequantize()]
-
-    def evaluate(coords: NDArray[np.float32]) -> Samples:
-        values: Samples = siren.forward(model.arch, params, coords.astype(dtype), np)
-        return values
-
-    return _in_chunks(evaluate, model.arch, _CHUNK, dtype, stopped)
-
-
-def _in_chunks(evaluate: Backend, arch: siren.SirenArch, most: int, dtype: Precision, stopped: Stopped) -> Backend:
-    """The same backend, asked for at most so many points at once, and not any more once it is to stop."""
-    chunk = min(most, max(1, _CHUNK_MACS // arch.param_count()))
-
-    def evaluate_all(coords: NDArray[np.float32]) -> Samples:
-        out = np.empty((len(coords), arch.channels), dtype)
-        for start in range(0, len(coords), chunk):
-            if stopped():
-                raise StoppedError("stopped while the picture was being drawn")
-            out[start : start + chunk] = evaluate(coords[start : start + chunk])
-        return out
-
-    return evaluate_all
-
-
-def torch_backend(model: QuantizedModel, device: str, dtype: Precision, stopped: Stopped = never) -> Backend:
-    """The same in torch on `device`, without TF32 or autocast whatever the host program has switched on."""
-    import torch
-
-    try:
-        params = [torch.from_numpy(value.astype(dtype)).to(device) for value in model.dequantize()]
-    except (RuntimeError, AssertionError) as error:
-        raise RequestError(f"device: {device} is not available: use the cpu") from error
-
-    def evaluate(coords: NDArray[np.float32]) -> Samples:
-        matmul = torch.backends.cuda.matmul
-        allowed, matmul.allow_tf32 = matmul.allow_tf32, False
-        try:
-            with torch.inference_mode(), torch.autocast(torch.device(device).type, enabled=False):
-                values = siren.forward(model.arch, params, torch.from_numpy(coords.astype(dtype)).to(device), torch)
-                return values.cpu().numpy()  # type: ignore[no-any-return]
-        finally:
-            matmul.allow_tf32 = allowed
-
-    return _in_chunks(evaluate, model.arch, _CHUNK if device == "cpu" else _BAND, dtype, stopped)
+    region: Region
+    height: int
+    width: int
+    """Of the output."""
+    down: int
+    across: int
+    """Points along each side of an output pixel."""
 
 
 class Picture:
     """An opened .inr file: a continuous picture that can be sampled anywhere."""
 
     def __init__(
-        self, model: QuantizedModel, evaluate: Backend, limits: DecodeLimits = DEFAULT_LIMITS, file_bytes: int = 0
+        self,
+        model: QuantizedModel,
+        evaluate: Backend,
+        limits: DecodeLimits = DEFAULT_LIMITS,
+        file_bytes: int = 0,
+        stopped: Stopped = never,
     ) -> None:
         """`evaluate` is the backend of `model`; `file_bytes` are those of its file, 0 where it has none."""
         self.model = model
-        self._evaluate = evaluate
+        self._evaluate, self._stopped = evaluate, stopped
         self._limits, self._file_bytes = limits, file_bytes
 
     @property
@@ -163,12 +107,15 @@ class Picture:
             CorruptError: the network's values are not finite.
             ResourceError: there is not enough memory.
         """
+        return (self._finite(self._checked(coords)) + np.float32(1)) / np.float32(2)
+
+    def _checked(self, coords: NDArray[np.floating]) -> NDArray[np.float32]:
         points = np.ascontiguousarray(coords, dtype=np.float32)
         if points.ndim != 2 or points.shape[1] != 2:
             raise RequestError(f"coords: shape {points.shape}, (N, 2) expected")
         if not np.isfinite(points).all():
             raise RequestError("coords: not finite")
-        return (self._finite(points) + np.float32(1)) / np.float32(2)
+        return points
 
     @within_memory()
     @np.errstate(all="ignore")
@@ -200,9 +147,81 @@ class Picture:
             CorruptError: the network's values are not finite.
             StoppedError: `stopped` asked for it.
         """
+        _check_manner(depth, supersampling)
+        frame = self._frame(size, region, supersampling)
+        out = np.empty((frame.height, frame.width, self.channels), DEPTHS[depth])
+        start = 0
+        for band in self._bands(frame, self._finite):
+            out[start : start + len(band)] = pixels.to_codes(band, depth)
+            start += len(band)
+        return out[..., 0] if self.channels == 1 else out
+
+    def jet(self, coords: NDArray[np.floating]) -> siren.Jet:
+        """Colours at any points with their exact derivatives by the coordinates, in float64.
+
+        Args and errors as of `sample`. Values are colours, 0 .. 1; a derivative is by the unit of the coordinates, half
+        of the longer side: by native pixels it is 2 / (longer side) times as large, squared for the Laplacian.
+
+        Returns:
+            value (N, channels), gradient (N, channels, 2) by (y, x), laplacian (N, channels).
+        """
+        return self._jet(self._checked(coords))
+
+    def gradient(self, coords: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The colours' (N, channels, 2) derivatives by (y, x); see `jet`."""
+        gradient: NDArray[np.float64] = self.jet(coords).gradient
+        return gradient
+
+    def laplacian(self, coords: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The colours' (N, channels) second derivatives by y and by x, added; see `jet`."""
+        laplacian: NDArray[np.float64] = self.jet(coords).laplacian
+        return laplacian
+
+    @within_memory()
+    @np.errstate(all="ignore")
+    def _jet(self, points: NDArray[np.float32]) -> siren.Jet:
+        params = [value.astype(np.float64) for value in self.model.dequantize()]
+        chunk = max(1, min(backends.CHUNK, backends.CHUNK_MACS // self.model.arch.param_count()) // _JET_WORK)
+        parts = []
+        for start in range(0, max(1, len(points)), chunk):
+            if self._stopped():
+                raise StoppedError("stopped while derivatives were being drawn")
+            parts.append(siren.jet(self.model.arch, params, points[start : start + chunk].astype(np.float64), np))
+        value, gradient, laplacian = (np.concatenate(part) for part in zip(*parts, strict=True))
+        if not all(np.isfinite(part).all() for part in (value, gradient, laplacian)):
+            raise CorruptError("weights: the network's derivatives are not finite")
+        return siren.Jet((value + 1) / 2, gradient / 2, laplacian / 2)
+
+    @within_memory()
+    def render_derivative(
+        self, kind: str, size: tuple[int, int] | None = None, region: Region | None = None
+    ) -> NDArray[np.float32]:
+        """The picture's derivative at every pixel, as `render` draws its colours; in the units of `jet`.
+
+        Args:
+            kind: "gradient" or "laplacian".
+            size, region: as of `render`.
+
+        Returns:
+            float32 (H, W, channels, 2) by (y, x), or (H, W, channels).
+
+        Raises as `render` does.
+        """
+        shapes = {"gradient": (self.channels, 2), "laplacian": (self.channels,)}
+        if kind not in shapes:
+            raise RequestError(f"channels: {kind!r} is none of {', '.join(shapes)}")
+        frame = self._frame(size, region, MAX_SUPERSAMPLING, _JET_WORK)
+        out = np.empty((frame.height, frame.width, *shapes[kind]), np.float32)
+        start = 0
+        for band in self._bands(frame, lambda points: getattr(self._jet(points), kind).reshape(len(points), -1)):
+            out[start : start + len(band)] = band.reshape(len(band), frame.width, *shapes[kind])
+            start += len(band)
+        return out
+
+    def _frame(self, size: tuple[int, int] | None, region: Region | None, supersampling: int, work: int = 1) -> _Frame:
+        """Where to draw, checked; a point takes `work` times the network's multiplications."""
         region = region or Region(0, 0, self.height, self.width)
         self._check_region(region)
-        _check_manner(depth, supersampling)
         height, width = size or (region.height, region.width)
         if height < 1 or width < 1:
             raise RequestError(f"size: {width}x{height} pixels make no picture")
@@ -213,13 +232,8 @@ class Picture:
             min(-(-native // count), supersampling)
             for native, count in ((region.height, height), (region.width, width))
         )
-        self._check_work(height * down * width * across)
-        out = np.empty((height, width, self.channels), DEPTHS[depth])
-        start = 0
-        for band in self._bands(region, height, width, down, across):
-            out[start : start + len(band)] = pixels.to_codes(band, depth)
-            start += len(band)
-        return out[..., 0] if self.channels == 1 else out
+        self._check_work(height * down * width * across * work)
+        return _Frame(region, height, width, down, across)
 
     def _check_region(self, region: Region) -> None:
         inside = (
@@ -232,16 +246,20 @@ class Picture:
                 f"the {self.width}x{self.height} picture"
             )
 
-    def _bands(self, region: Region, height: int, width: int, down: int, across: int) -> Iterator[Samples]:
-        """(rows, width, channels) values of successive bands of the output, filtered where that is smaller."""
-        longer = max(self.height, self.width)
-        top, left = region.top, region.left
-        rows = pixels.axis_positions(self.height, longer, top, top + region.height, height * down)
-        columns = pixels.axis_positions(self.width, longer, left, left + region.width, width * across)
-        step = down * max(1, _BAND // (len(columns) * down))
-        pieces = (self._grid_values(rows[start : start + step], columns) for start in range(0, len(rows), step))
-        narrow = (resample.reduce_columns(piece, across) for piece in pieces)
-        return resample.reduce_rows(narrow, down, height)
+    def _bands(self, frame: _Frame, evaluate: Callable[[NDArray[np.float32]], Samples]) -> Iterator[Samples]:
+        """(rows, width, values) of successive bands of the output, filtered where that is smaller."""
+        longer, region = max(self.height, self.width), frame.region
+        rows = pixels.axis_positions(
+            self.height, longer, region.top, region.top + region.height, frame.height * frame.down
+        )
+        columns = pixels.axis_positions(
+            self.width, longer, region.left, region.left + region.width, frame.width * frame.across
+        )
+        step = frame.down * max(1, _BAND // (len(columns) * frame.down))
+        parts = (rows[start : start + step] for start in range(0, len(rows), step))
+        pieces = (evaluate(pixels.grid(part, columns)).reshape(len(part), len(columns), -1) for part in parts)
+        narrow = (resample.reduce_columns(piece, frame.across) for piece in pieces)
+        return resample.reduce_rows(narrow, frame.down, frame.height)
 
     def _check_work(self, points: int) -> None:
         work = points * self.model.arch.param_count()
@@ -250,9 +268,6 @@ class Picture:
         if self._file_bytes:
             each = -(-work // self._file_bytes)
             self._limits.check("max_macs_per_byte", each, f"{what}, {each:.1e} for each byte of the file")
-
-    def _grid_values(self, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> Samples:
-        return self._finite(pixels.grid(rows, columns)).reshape(len(rows), len(columns), self.channels)
 
     def _finite(self, points: NDArray[np.float32]) -> Samples:
         values = self._evaluate(points)
@@ -283,10 +298,10 @@ def open_bytes(
     Raises BitstreamError or LimitError for the bytes, RequestError where there is no such device.
     """
     model = bitstream.read(data, limits)
-    dtype = precision(model, exact)
+    dtype = backends.precision(model, exact)
     if device == "cpu":
-        return Picture(model, numpy_backend(model, dtype, stopped), limits, len(data))
-    return Picture(model, torch_backend(model, device, dtype, stopped), limits, len(data))
+        return Picture(model, backends.numpy_backend(model, dtype, stopped), limits, len(data), stopped)
+    return Picture(model, backends.torch_backend(model, device, dtype, stopped), limits, len(data), stopped)
 
 
 def decode(

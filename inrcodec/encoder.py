@@ -15,7 +15,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrcodec import bitstream, conformance, decoder, estimate, images, ladder, metrics, pilot, pixels, siren, targets
+from inrcodec import (
+    backends,
+    bitstream,
+    conformance,
+    decoder,
+    estimate,
+    images,
+    ladder,
+    metrics,
+    pilot,
+    pixels,
+    siren,
+    targets,
+)
 from inrcodec.compress import PruneConfig, QuantizeConfig, Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
@@ -343,7 +356,7 @@ def verify(data: bytes, original: NDArray[np.uint8], network: Network) -> float:
             raise VerifyError("the file just written holds other weights than the fitted network")
         decoded = decoder.decode(data)
         drawn = decoder.Picture(
-            model, decoder.torch_backend(model, str(network.device), decoder.precision(model))
+            model, backends.torch_backend(model, str(network.device), backends.precision(model))
         ).render()
     except (BitstreamError, LimitError) as error:
         raise VerifyError(f"the file just written does not decode: {error}") from error

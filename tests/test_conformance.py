@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inrcodec import bitstream, cli, conformance, decoder, siren
+from inrcodec import backends, bitstream, cli, conformance, decoder, siren
 from inrcodec.conformance import Agreement, certify, verify
 from inrcodec.decoder import Region
 from inrcodec.errors import InrError, StoppedError
@@ -49,8 +49,8 @@ def test_without_the_flag_a_chaotic_network_would_not_be_drawn_right() -> None:
 
 def test_numpy_and_torch_draw_the_same_in_float64() -> None:
     model = certify(model_of(8.0))
-    one = decoder.Picture(model, decoder.numpy_backend(model, np.float64)).render((96, 144))
-    other = decoder.Picture(model, decoder.torch_backend(model, "cpu", np.float64)).render((96, 144))
+    one = decoder.Picture(model, backends.numpy_backend(model, np.float64)).render((96, 144))
+    other = decoder.Picture(model, backends.torch_backend(model, "cpu", np.float64)).render((96, 144))
     assert np.array_equal(one, other)
 
 
@@ -124,7 +124,7 @@ def test_a_large_picture_is_compared_at_some_of_its_points_only(monkeypatch: pyt
 
 @pytest.mark.parametrize("backend", ["cpu", "torch"])
 def test_drawing_ends_when_asked_and_says_so(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder, "_CHUNK", 100)
+    monkeypatch.setattr(backends, "CHUNK", 100)
     asked = iter([False, False, True])
     model = TAME
 
@@ -132,18 +132,18 @@ def test_drawing_ends_when_asked_and_says_so(backend: str, monkeypatch: pytest.M
         return next(asked)
 
     draw = (
-        decoder.numpy_backend(model, np.float32, stopped)
+        backends.numpy_backend(model, np.float32, stopped)
         if backend == "cpu"
-        else decoder.torch_backend(model, "cpu", np.float32, stopped)
+        else backends.torch_backend(model, "cpu", np.float32, stopped)
     )
     with pytest.raises(StoppedError):
         decoder.Picture(model, draw).render()
 
 
 def test_no_chunk_has_more_multiplications_than_between_two_questions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder, "_CHUNK_MACS", 10 * ARCH.param_count())
+    monkeypatch.setattr(backends, "CHUNK_MACS", 10 * ARCH.param_count())
     asked: list[int] = []
-    counting = decoder.numpy_backend(TAME, np.float32, lambda: bool(asked.append(1)))
+    counting = backends.numpy_backend(TAME, np.float32, lambda: bool(asked.append(1)))
     counting(np.zeros((95, 2), np.float32))
     assert len(asked) == 10
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inrcodec import bitstream, decoder, pixels, resample, siren
+from inrcodec import backends, bitstream, decoder, pixels, resample, siren
 from inrcodec.decoder import Region
 from inrcodec.errors import CorruptError, RequestError
 from inrcodec.model import QuantizedModel, q_step, q_step_code
@@ -68,7 +68,7 @@ def test_a_region_is_a_crop_of_the_whole_at_the_same_scale(factor: int) -> None:
 def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = picture().render((50, 20))
     monkeypatch.setattr(decoder, "_BAND", 60)
-    monkeypatch.setattr(decoder, "_CHUNK", 7)
+    monkeypatch.setattr(backends, "CHUNK", 7)
     banded = picture().render((50, 20))
     assert np.mean(whole != banded) < 0.001
     assert np.abs(whole.astype(int) - banded).max() <= 1
@@ -76,8 +76,8 @@ def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_numpy_and_torch_agree_to_one_code() -> None:
     model = picture(64, 96).model
-    one = decoder.Picture(model, decoder.numpy_backend(model, np.float32)).render()
-    other = decoder.Picture(model, decoder.torch_backend(model, "cpu", np.float32)).render()
+    one = decoder.Picture(model, backends.numpy_backend(model, np.float32)).render()
+    other = decoder.Picture(model, backends.torch_backend(model, "cpu", np.float32)).render()
     apart = np.abs(one.astype(int) - other)
     assert np.mean(apart <= 1) >= 0.9999
     assert np.mean(apart == 0) >= 0.99

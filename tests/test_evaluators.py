@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from inrcodec import bitstream, conformance, decoder
-from inrcodec.decoder import Backend, Picture, Precision
+from inrcodec import backends, bitstream, conformance, decoder
+from inrcodec.backends import Backend, Precision
+from inrcodec.decoder import Picture
 from inrcodec.model import QuantizedModel
 from tests.helpers import python
 from tests.test_conformance import model_of
@@ -25,19 +26,19 @@ sys.stdout.buffer.write(decoder.decode({bitstream.write(MODEL)!r}, {SIZE}, exact
 
 
 def torch_cpu(model: QuantizedModel, dtype: Precision) -> Backend:
-    return decoder.torch_backend(model, "cpu", dtype)
+    return backends.torch_backend(model, "cpu", dtype)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000, 4096, 10**6])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("backend", [decoder.numpy_backend, torch_cpu])
+@pytest.mark.parametrize("backend", [backends.numpy_backend, torch_cpu])
 def test_chunks_and_backends_change_no_sample_of_class_x_and_few_of_class_m(
     backend: Callable[[QuantizedModel, Precision], Backend],
     dtype: Precision,
     chunk: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(decoder, "_CHUNK", chunk)
+    monkeypatch.setattr(backends, "CHUNK", chunk)
     monkeypatch.setattr(decoder, "_BAND", max(chunk, 2000))
     drawn = Picture(MODEL, backend(MODEL, dtype)).render((24, 36) if chunk == 1 else SIZE)
     exact = decoder.decode(bitstream.write(MODEL), drawn.shape[:2], exact=True)

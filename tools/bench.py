@@ -25,7 +25,7 @@ import reference_coin
 import torch
 from PIL import Image
 
-from inrcodec import bitstream, decoder, encoder, images, ladder, siren
+from inrcodec import backends, bitstream, decoder, encoder, images, ladder, siren
 from inrcodec.fit import FitConfig, Picture, PixelSums, Search, chunk_map, no_projection, optimize
 from inrcodec.network import Network
 
@@ -183,7 +183,7 @@ def bench_decode(options: argparse.Namespace) -> None:
     image = reduced(options.picture)
     data = encoder.encode(image, encoder.EncoderConfig(effort=1, device="cpu"))
     model = bitstream.read(data)
-    torch_picture = decoder.Picture(model, decoder.torch_backend(model, "cpu"))
+    torch_picture = decoder.Picture(model, backends.torch_backend(model, "cpu", backends.precision(model)))
     works = {"NumPy": lambda: decoder.decode(data), "torch": torch_picture.render}
     for name, value in milliseconds(works, CPU, 7).items():
         print(f"  {name}: 384x256 in {value / 1e3:.3f} s")

@@ -22,7 +22,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from inrcodec import bitstream, conformance, decoder, entropy  # noqa: E402
+from inrcodec import backends, bitstream, conformance, decoder, entropy  # noqa: E402
 from inrcodec.errors import BitstreamError, InrError, LimitError  # noqa: E402
 from inrcodec.metadata import Metadata  # noqa: E402
 from tests import generator, independent_decoder  # noqa: E402
@@ -195,7 +195,7 @@ def in_float32(data: bytes) -> conformance.Agreement:
     """A file drawn in float32, whether it allows that or not, against float64, at its native size."""
     model = bitstream.read(data)
     one, other = (
-        decoder.Picture(model, decoder.numpy_backend(model, dtype)).render() for dtype in (np.float32, np.float64)
+        decoder.Picture(model, backends.numpy_backend(model, dtype)).render() for dtype in (np.float32, np.float64)
     )
     return conformance.compare(one, other)
 
