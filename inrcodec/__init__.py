@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from inrcodec.images import load as load
     from inrcodec.limits import DecodeLimits as DecodeLimits
     from inrcodec.metadata import Metadata as Metadata
+    from inrcodec.modules import PictureModule as PictureModule
+    from inrcodec.modules import as_module as as_module
     from inrcodec.pillow_plugin import register as register_pillow  # noqa: F401
     from inrcodec.progress import Estimate as Estimate
     from inrcodec.progress import Monitor as Monitor
@@ -47,10 +49,12 @@ _HOMES = {
     "Metadata": ("metadata", "Metadata"),
     "Monitor": ("progress", "Monitor"),
     "Picture": ("decoder", "Picture"),
+    "PictureModule": ("modules", "PictureModule"),
     "Progress": ("progress", "Progress"),
     "Region": ("decoder", "Region"),
     "Source": ("images", "Source"),
     "Verdict": ("conformance", "Verdict"),
+    "as_module": ("modules", "as_module"),
     "decode": ("decoder", "decode"),
     "encode": ("encoder", "encode"),
     "encode_with_report": ("encoder", "encode_with_report"),

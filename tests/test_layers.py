@@ -16,7 +16,7 @@ RANKS = {
     "checkpoint": 2, "config": 2, "optim": 2,
     "images": 2, "limits": 2, "rasters": 2, "model": 2, "kernels": 2,
     "backends": 3, "bitstream": 3, "network": 3,
-    "decoder": 4, "derivatives": 2, "describe": 4, "fit": 4,
+    "decoder": 4, "derivatives": 2, "describe": 4, "fit": 4, "modules": 4,
     "conformance": 5, "curvature": 5, "ladder": 5, "pilot": 5,
     "compress": 6, "estimate": 6, "resume": 6,
     "targets": 7,
@@ -28,7 +28,7 @@ RANKS = {
 }  # fmt: skip
 """Every module and its rank; a module imports only from lower ranks."""
 
-TORCH = {"memory", "optim", "network", "fit", "curvature", "compress", "targets", "encoder"}
+TORCH = {"memory", "modules", "optim", "network", "fit", "curvature", "compress", "targets", "encoder"}
 """Modules that import torch when they are imported."""
 
 

@@ -24,7 +24,7 @@ CHAPTERS = {
     "Encode": ["encode", "encode_with_report", "EncoderConfig", "load", "Source", "Monitor", "Progress", "Estimate"],
     "Decode": ["decode", "open", "Picture", "Region", "DecodeLimits"],
     "Files": ["read_header", "metadata_of", "Metadata", "verify", "Verdict"],
-    "Pillow": ["register_pillow"],
+    "Pillow and torch": ["register_pillow", "as_module", "PictureModule"],
     "Errors": ["InrError", "BitstreamError", "LimitError"],
 }
 INTRODUCTION = """\
