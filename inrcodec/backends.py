@@ -13,6 +13,7 @@ from inrcodec import siren
 from inrcodec.errors import RequestError, StoppedError
 from inrcodec.limits import prepare_products
 from inrcodec.model import QuantizedModel
+from inrcodec.progress import never
 
 CHUNK = 4096
 """Points evaluated at once in NumPy: activations of 4096 x 64 float32 are 1 MiB."""
@@ -33,11 +34,6 @@ class Backend(Protocol):
     def __call__(self, coords: NDArray[np.float32]) -> Samples:
         """(N, 2) float32 -> (N, values), float32 or float64."""
         ...
-
-
-def never() -> bool:
-    """What `stopped` is where nobody wants to stop."""
-    return False
 
 
 def precision(model: QuantizedModel, exact: bool = False) -> Precision:

@@ -7,13 +7,13 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from inrcodec.errors import InputImageError, InrError, OutputError, RequestError
 from inrcodec.files import STANDARD
-from inrcodec.pool import Failure, run_all
+from inrcodec.pool import Failure, cores, run_all
 from inrcodec.terminal import BatchLine, Interrupt, Terminated, say
 
 SOME_FAILED = 1
@@ -141,13 +141,13 @@ def _shard(tasks: list[Task], text: str | None) -> list[Task]:
     return tasks[int(found[1]) - 1 :: int(found[2])]
 
 
-def run(batch: Batch, work: Work, skip_existing: bool, threads: int) -> int:
+def run(batch: Batch, work: Work, skip_existing: bool) -> int:
     """Do all of it and return the exit code. A single file's errors are the caller's to report."""
     if skip_existing:
         left = tuple(task for task in batch.tasks if not os.path.lexists(task.target))
         if not batch.quiet and len(left) < len(batch.tasks):
             say(f"inrcodec: {len(batch.tasks) - len(left)} of {len(batch.tasks)} exist and are passed over")
-        batch = Batch(left, batch.single, batch.jobs, batch.quiet, batch.as_json)
+        batch = replace(batch, tasks=left)
     if not batch.tasks:
         return 0
     if batch.single:
@@ -155,7 +155,7 @@ def run(batch: Batch, work: Work, skip_existing: bool, threads: int) -> int:
     outcomes: list[Outcome] = []
     with Interrupt("finishing what has begun; Ctrl-C again to stop at once") as interrupt:
         try:
-            for outcome in _run_all(batch, work, threads, interrupt):
+            for outcome in _run_all(batch, work, interrupt):
                 outcomes.append(outcome)
             return _sum_up(batch, outcomes, interrupt.asked())
         except (KeyboardInterrupt, Terminated) as stop:
@@ -175,7 +175,7 @@ def _run_single(batch: Batch, work: Work) -> int:
     return outcome.code
 
 
-def _run_all(batch: Batch, work: Work, threads: int, interrupt: Interrupt) -> Iterator[Outcome]:
+def _run_all(batch: Batch, work: Work, interrupt: Interrupt) -> Iterator[Outcome]:
     """The outcomes as they come."""
     targets: dict[str, str] = {}
     jobs = [
@@ -186,7 +186,7 @@ def _run_all(batch: Batch, work: Work, threads: int, interrupt: Interrupt) -> It
     line = BatchLine([job.cost for job in jobs], quiet=batch.quiet or not processes, lines=False)
     bound = [job.within(interrupt) for job in jobs] if not processes else jobs
     try:
-        for index, result in run_all(bound, processes, threads, interrupt.asked):
+        for index, result in run_all(bound, processes, max(1, cores() // batch.jobs), interrupt.asked):
             outcome = result if isinstance(result, Outcome) else _died(jobs[index].task, result)
             shown = outcome.text if outcome.code or not batch.quiet else ""
             line.add(outcome.source, jobs[index].cost, bool(outcome.code), shown)
@@ -226,7 +226,7 @@ class _Job:
 
     def within(self, interrupt: Interrupt) -> "_Job":
         """The same for this process."""
-        return _Job(self.task, self.work, self.first, self.before, interrupt)
+        return replace(self, interrupt=interrupt)
 
     def run(self) -> Outcome:
         """Do it; an error of ours is an outcome."""
@@ -261,15 +261,18 @@ def _print_json(outcome: Outcome) -> None:
     print(json.dumps(outcome.facts), flush=True)
 
 
+def summary(done: int, count: int, failed: Sequence[str]) -> str:
+    """How many inputs are done, and which have failed."""
+    return f"{done} of {count} done" + (f"; {len(failed)} failed: {', '.join(failed)}" if failed else "")
+
+
 def _sum_up(batch: Batch, outcomes: Sequence[Outcome], stopped: bool) -> int:
     """Say how many are done and which are not; the exit code."""
     failed = [outcome.source for outcome in outcomes if outcome.code]
     left = len(batch.tasks) - len(outcomes)
     if not batch.quiet or failed:
-        parts = [f"{len(outcomes) - len(failed)} of {len(batch.tasks)} done"]
-        parts += [f"{len(failed)} failed: {', '.join(failed)}"] if failed else []
-        parts += [f"stopped, {left} left"] if left else []
-        say(f"inrcodec: {'; '.join(parts)}")
+        rest = f"; stopped, {left} left" if left else ""
+        say(f"inrcodec: {summary(len(outcomes) - len(failed), len(batch.tasks), failed)}{rest}")
     if stopped and left:
         return 130
     return SOME_FAILED if failed else 0

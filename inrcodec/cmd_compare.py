@@ -24,11 +24,9 @@ _AMPLIFIED = 8
 def run(options: argparse.Namespace) -> int:
     """The command; returns its exit code."""
     if options.output is not None:
-        kind = rasters.SUFFIXES.get(Path(options.output).suffix.lower(), "PNG" if options.output == "-" else "")
-        if not kind:
-            raise RequestError(f"{options.output}: unknown kind of picture: use one of {' '.join(rasters.SUFFIXES)}")
-        if options.output == "-":
+        if options.output == files.STANDARD:
             raise RequestError("-: standard output holds the numbers: name a file with -o")
+        kind = rasters.kind_of(options.output)
         files.check_output(options.output, options.a, options.force)
     one, other = _pictures(options.a, options.b, limits_of(options))
     psnr, similarity = metrics.psnr(one, other), metrics.ms_ssim(one, other)

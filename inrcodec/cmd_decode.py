@@ -4,7 +4,6 @@ import argparse
 import math
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from inrcodec import batch, bitstream, files, rasters
 from inrcodec.batch import Outcome, Task
@@ -16,7 +15,6 @@ from inrcodec.files import STANDARD
 from inrcodec.limits import DecodeLimits
 from inrcodec.metadata import NO_METADATA, parse_kinds
 from inrcodec.pixels import Codes
-from inrcodec.pool import cores
 from inrcodec.terminal import Interrupt
 
 _CHANNELS = ("colour", "gradient", "laplacian")
@@ -31,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         _pair("size", options.size), options.scale, _box(options.region), options.channels, kind, options.depth,
         parse_kinds(options.metadata), options.device, options.exact, limits_of(options), options.force,
     )  # fmt: skip
-    return batch.run(plan, work, options.skip_existing, max(1, cores() // plan.jobs))
+    return batch.run(plan, work, options.skip_existing)
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Decode:
 
     def __call__(self, task: Task, interrupt: Interrupt, before: str | None = "") -> Outcome:
         """Draw the file and write the picture."""
-        kind = self.kind or _kind_of(task.target)
+        kind = self.kind or ("PNG" if task.target == STANDARD else rasters.kind_of(task.target, ", or --format"))
         files.check_output(task.target, task.source, self.force)
         data = read(task.source, self.limits)
         with naming(task.source):
@@ -106,16 +104,6 @@ def _kind(name: str | None) -> str | None:
     if name is not None and name.lower() not in _KINDS:
         raise RequestError(f"--format {name}: none of {', '.join(_KINDS)}")
     return None if name is None else _KINDS[name.lower()]
-
-
-def _kind_of(name: str) -> str:
-    """The kind of picture that a file's suffix asks for."""
-    suffix = Path(name).suffix.lower()
-    if name == STANDARD:
-        return "PNG"
-    if suffix not in rasters.SUFFIXES:
-        raise RequestError(f"{name}: unknown kind of picture: use one of {' '.join(rasters.SUFFIXES)}, or --format")
-    return rasters.SUFFIXES[suffix]
 
 
 def _pair(option: str, text: str | None) -> tuple[int, int] | None:

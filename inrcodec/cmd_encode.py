@@ -12,7 +12,6 @@ from inrcodec.batch import Outcome, Task
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import CheckpointError
 from inrcodec.metadata import parse_kinds
-from inrcodec.pool import cores
 from inrcodec.progress import Monitor
 from inrcodec.terminal import NO_FILE, Interrupt, ProgressLine, Terminated, say
 
@@ -22,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     plan = batch.plan(options, images.SUFFIXES, ".inr")
     shown, config = not options.quiet, config_of(options)
     work = Encode(config, options.force, options.resume, options.checkpoint_every, options.verbose and shown, shown)
-    return batch.run(plan, work, options.skip_existing, max(1, cores() // plan.jobs))
+    return batch.run(plan, work, options.skip_existing)
 
 
 def config_of(options: argparse.Namespace) -> EncoderConfig:

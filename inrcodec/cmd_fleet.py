@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inrcodec import fleet
-from inrcodec.batch import SOME_FAILED
+from inrcodec.batch import SOME_FAILED, summary
 from inrcodec.cmd_encode import config_of
 from inrcodec.errors import RequestError
 from inrcodec.pool import cores
@@ -70,6 +70,5 @@ def _sum_up(pictures: list[fleet.Picture], lines: list[dict[str, Any]], manifest
     wanted = {picture.source for picture in pictures}
     failed = [facts["source"] for facts in lines if "error" in facts]
     done = sum(facts["source"] in wanted and "error" not in facts for facts in lines)
-    failures = f"; {len(failed)} failed: {', '.join(failed)}" if failed else ""
-    say(f"inrcodec: {done} of {len(pictures)} done{failures}; {manifest}")
+    say(f"inrcodec: {summary(done, len(pictures), failed)}; {manifest}")
     return SOME_FAILED if failed else 0

@@ -38,7 +38,7 @@ def _each(inputs: list[str], options: argparse.Namespace, look: Callable[[str, a
             if options.json:
                 print(json.dumps({"file": name, "error": str(error), "kind": type(error).__name__}))
     if failed:
-        say(f"inrcodec: {len(inputs) - len(failed)} of {len(inputs)} done; {len(failed)} failed: {', '.join(failed)}")
+        say(f"inrcodec: {batch.summary(len(inputs) - len(failed), len(inputs), failed)}")
     return SOME_FAILED if failed else 0
 
 

@@ -14,16 +14,18 @@ is the native picture's own pixels that are filtered.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec import backends, bitstream, pixels, resample, siren
-from inrcodec.backends import Backend, Samples, Stopped, never
+from inrcodec.backends import Backend, Samples, Stopped
 from inrcodec.errors import CorruptError, RequestError, StoppedError
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.model import QuantizedModel
-from inrcodec.pixels import Codes
+from inrcodec.pixels import DEPTHS, Codes
+from inrcodec.progress import never
 
 _JET_WORK = 4
 """Times the multiplications of a value that a value with its derivatives takes: two slopes and a bend go with it."""
@@ -31,8 +33,6 @@ _BAND = 262_144
 """Points whose float colours are held at once, before they are averaged and rounded."""
 MAX_SUPERSAMPLING = 16
 """Most points along each side of an output pixel."""
-DEPTHS = {8: np.uint8, 16: np.uint16}
-"""Types of samples by their bits."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,7 @@ class Picture:
         _check_manner(depth, supersampling)
         frame = self._frame(size, region, supersampling)
         out = np.empty((frame.height, frame.width, self.channels), DEPTHS[depth])
-        start = 0
-        for band in self._bands(frame, self._finite):
-            out[start : start + len(band)] = pixels.to_codes(band, depth)
-            start += len(band)
+        _fill(out, (pixels.to_codes(band, depth) for band in self._bands(frame, self._finite)))
         return out[..., 0] if self.channels == 1 else out
 
     def jet(self, coords: NDArray[np.floating]) -> siren.Jet:
@@ -177,16 +174,20 @@ class Picture:
         laplacian: NDArray[np.float64] = self.jet(coords).laplacian
         return laplacian
 
+    @cached_property
+    def _params(self) -> list[NDArray[np.float64]]:
+        """The network's tensors, for derivatives."""
+        return [value.astype(np.float64) for value in self.model.dequantize()]
+
     @within_memory()
     @np.errstate(all="ignore")
     def _jet(self, points: NDArray[np.float32]) -> siren.Jet:
-        params = [value.astype(np.float64) for value in self.model.dequantize()]
         chunk = max(1, min(backends.CHUNK, backends.CHUNK_MACS // self.model.arch.param_count()) // _JET_WORK)
         parts = []
         for start in range(0, max(1, len(points)), chunk):
             if self._stopped():
                 raise StoppedError("stopped while derivatives were being drawn")
-            parts.append(siren.jet(self.model.arch, params, points[start : start + chunk].astype(np.float64), np))
+            parts.append(siren.jet(self.model.arch, self._params, points[start : start + chunk].astype(np.float64), np))
         value, gradient, laplacian = (np.concatenate(part) for part in zip(*parts, strict=True))
         if not all(np.isfinite(part).all() for part in (value, gradient, laplacian)):
             raise CorruptError("weights: the network's derivatives are not finite")
@@ -212,10 +213,7 @@ class Picture:
             raise RequestError(f"channels: {kind!r} is none of {', '.join(shapes)}")
         frame = self._frame(size, region, MAX_SUPERSAMPLING, _JET_WORK)
         out = np.empty((frame.height, frame.width, *shapes[kind]), np.float32)
-        start = 0
-        for band in self._bands(frame, lambda points: getattr(self._jet(points), kind).reshape(len(points), -1)):
-            out[start : start + len(band)] = band.reshape(len(band), frame.width, *shapes[kind])
-            start += len(band)
+        _fill(out, self._bands(frame, lambda points: getattr(self._jet(points), kind).reshape(len(points), -1)))
         return out
 
     def _frame(self, size: tuple[int, int] | None, region: Region | None, supersampling: int, work: int = 1) -> _Frame:
@@ -274,6 +272,14 @@ class Picture:
         if not np.isfinite(values).all():
             raise CorruptError("weights: the network's values are not finite")
         return values
+
+
+def _fill(out: Codes, bands: Iterator[Samples]) -> None:
+    """Write bands of rows, whose values may lie flat, one below the other."""
+    start = 0
+    for band in bands:
+        out[start : start + len(band)] = band.reshape(len(band), *out.shape[1:])
+        start += len(band)
 
 
 def _check_manner(depth: int, supersampling: int) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec.errors import RequestError
-from inrcodec.pixels import Codes
+from inrcodec.pixels import DEPTHS, Codes
 
 _SHOWN = 99.5
 """Percentile of the values that becomes white, or black: a few edges are far steeper than all others."""
@@ -28,7 +28,7 @@ def as_picture(kind: str, derivative: NDArray[np.float32], depth: int = 8) -> tu
         codes = (top + 1) / 2 + top / 2 * shown.squeeze(2 if colours == 1 else ()) / white
     else:
         raise RequestError(f"channels: {kind!r} is none of gradient, laplacian")
-    return np.clip(np.rint(codes), 0, top).astype(np.uint8 if depth == 8 else np.uint16), white
+    return np.clip(np.rint(codes), 0, top).astype(DEPTHS[depth]), white
 
 
 def _white(values: NDArray[np.float64]) -> float:

@@ -33,26 +33,28 @@ def read_bounded(name: str, limit: int, refusal: type[InrError] = InputImageErro
     """
     try:
         if name == STANDARD:
-            data = _read_all(sys.stdin.buffer, limit + 1)
+            return read_up_to(sys.stdin.buffer, name, limit, cure)
         else:
             if not stat.S_ISREG(os.stat(name).st_mode):
                 raise refusal(f"{name}: not a regular file")
             with open(name, "rb") as file:
-                data = _read_all(file, limit + 1)
+                return read_up_to(file, name, limit, cure)
     except (OSError, ValueError) as error:
         if isinstance(error, InrError):
             raise
         raise refusal(f"{name}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def read_up_to(file: BinaryIO, name: str, limit: int, cure: str = "") -> bytes:
+    """What is left of an open file; memory is that of what is there, not of what is allowed.
+
+    Raises LimitError with the `cure` where that is more than `limit` bytes.
+    """
+    data = bytearray()
+    while len(data) <= limit and (piece := file.read(min(_PIECE, limit + 1 - len(data)))):
+        data += piece
     if len(data) > limit:
         raise LimitError(f"{name}: over {limit:,} bytes{cure}")
-    return data
-
-
-def _read_all(file: BinaryIO, most: int) -> bytes:
-    """What is left of a file, at most so many bytes; memory is that of what is there, not of what is allowed."""
-    data = bytearray()
-    while len(data) < most and (piece := file.read(min(_PIECE, most - len(data)))):
-        data += piece
     return bytes(data)
 
 

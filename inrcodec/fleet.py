@@ -77,12 +77,14 @@ def encode_one(picture: Picture, config: EncoderConfig) -> dict[str, Any]:
         data = _existing(picture.output)
         fresh = data is None
         if data is None:
-            from inrcodec.encoder import encode
+            from inrcodec.encoder import encode_with_report
 
-            data = encode(source, config)
+            encoded = encode_with_report(source, config)
+            data, psnr = encoded.data, encoded.psnr
             _write(picture.output, data)
+        else:
+            psnr = metrics.psnr(source.codes, decoder.decode(data).reshape(source.codes.shape))
         height, width, _ = source.codes.shape
-        psnr = metrics.psnr(source.codes, decoder.decode(data).reshape(source.codes.shape))
         facts |= {"bytes": len(data), "bpp": round(metrics.bpp(len(data), height, width), 4), "psnr": round(psnr, 3)}
         facts |= {"width": width, "height": height, "seconds": round(time.monotonic() - start, 2) if fresh else None}
     except InrError as error:
@@ -93,10 +95,11 @@ def encode_one(picture: Picture, config: EncoderConfig) -> dict[str, Any]:
 def _read(uri: str) -> bytes:
     try:
         with _fsspec().open(uri, "rb") as file:
-            data: bytes = file.read(images.MAX_FILE_BYTES + 1)
+            return files.read_up_to(file, uri, images.MAX_FILE_BYTES)
+    except InrError:
+        raise
     except (OSError, ValueError, ImportError) as error:
         raise InputImageError(f"{uri}: {error}") from error
-    return data
 
 
 def _existing(uri: str) -> bytes | None:

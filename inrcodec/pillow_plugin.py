@@ -8,11 +8,11 @@ keywords, and `icc_profile`, `exif` and `xmp` as other formats do.
 import contextlib
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import IO, Any, cast
+from typing import IO, Any, BinaryIO, cast
 
 from PIL import Image, ImageFile
 
-from inrcodec import bitstream, decoder, images
+from inrcodec import bitstream, decoder, files, images
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import InrError
 from inrcodec.limits import DEFAULT_LIMITS
@@ -35,9 +35,9 @@ class InrImageFile(ImageFile.ImageFile):
     format_description = "neural picture (inrcodec)"
 
     def _open(self) -> None:
-        self._file = cast("IO[bytes]", self.fp).read(DEFAULT_LIMITS.max_file_bytes + 1)
         self._supersampling = decoder.MAX_SUPERSAMPLING
         with _pillows_errors():
+            self._file = files.read_up_to(cast("BinaryIO", self.fp), "the file", DEFAULT_LIMITS.max_file_bytes)
             header = bitstream.read_header(self._file)
         self._size = (header.width, header.height)
         self._mode = _MODES[header.arch.channels - 1]

@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+DEPTHS = {8: np.uint8, 16: np.uint16}
+"""Types of samples for the outside by their bits."""
 Codes = NDArray[Any]
 """Samples for the outside: uint8, or uint16 where 16 bits are asked for."""
 

@@ -1,7 +1,7 @@
 """Many pieces of work on several processes: the dearest first, failures and deaths kept apart, and two ways to end.
 
 A process that dies takes no other work with it: what was under way then is done again, each piece alone, and only one
-that has ended a process alone is a failure.
+that ends a process then too is a failure.
 """
 
 import contextlib
@@ -16,6 +16,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from typing import Protocol
+
+from inrcodec.progress import never
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _PATIENCE = 0.2
@@ -47,11 +49,6 @@ class Failure:
     """Why a piece of work has no result, in one line."""
 
     reason: str
-
-
-def never() -> bool:
-    """What `stopped` is where nobody wants to stop."""
-    return False
 
 
 def run_all(
@@ -101,6 +98,8 @@ class _Crew:
     suspects: deque[int] = field(default_factory=deque)
     """Under way when a process died."""
     running: dict["Future[object]", int] = field(default_factory=dict)
+    on_trial: bool = False
+    """Whether what is under way is a suspect, by itself."""
     told: bool = False
     """Whether what is under way has got SIGINT."""
 
@@ -116,14 +115,13 @@ class _Crew:
                     os.kill(child.pid, signal.SIGINT)
         queue, room = (self.suspects, 1) if self.suspects else (self.waiting, self.processes)
         while queue and len(self.running) < room and not stop:
-            index = queue.popleft()
+            index, self.on_trial = queue.popleft(), queue is self.suspects
             with _inherited(self.threads):
                 self.running[self.pool.submit(attempt, self.jobs[index])] = index
         return bool(self.running)
 
     def finished(self) -> Iterator[tuple[int, object]]:
         """What has finished within a moment."""
-        alone = len(self.running) == 1
         done, _ = wait(self.running, _PATIENCE, FIRST_COMPLETED)
         died = [future for future in done if isinstance(future.exception(), BrokenProcessPool)]
         for future in done.difference(died):
@@ -133,7 +131,7 @@ class _Crew:
             self.running.clear()
             self.pool.shutdown()
             self.pool = _fresh_pool(self.processes)
-            if alone:
+            if self.on_trial:
                 yield lost[0], Failure("its process died, perhaps of too little memory: use fewer --jobs")
             else:
                 self.suspects.extend(lost)

@@ -29,12 +29,17 @@ class Estimate:
     """Where that is over 20 minutes: what to lower, as (option, value, seconds that it would about take)."""
 
 
+def never() -> bool:
+    """What `stopped` is where nobody wants to stop."""
+    return False
+
+
 @dataclass(frozen=True)
 class Monitor:
     """What a caller may hand to `encode`: listeners, and a switch that ends the search with the best so far."""
 
     report: Callable[[Progress], None] = lambda progress: None
-    stopped: Callable[[], bool] = lambda: False
+    stopped: Callable[[], bool] = never
     announce: Callable[[Estimate], None] | None = None
     """Told once, before the fit, how long it will take; without it nothing is measured."""
     note: Callable[[str], None] = lambda text: None

@@ -16,6 +16,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,14 @@ SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".t
 _NO_ALPHA = ("JPEG", "PPM", "BMP")
 _OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
 _XMP_KEY = "XML:com.adobe.xmp"
+
+
+def kind_of(name: str, cure: str = "") -> str:
+    """The kind of picture that a file's suffix asks for; raises RequestError, with another `cure`, where it is none."""
+    suffix = Path(name).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise RequestError(f"{name}: unknown kind of picture: use one of {' '.join(SUFFIXES)}{cure}")
+    return SUFFIXES[suffix]
 
 
 def to_file(image: Codes, kind: str, metadata: Metadata = NO_METADATA) -> bytes:

@@ -126,10 +126,10 @@ def measure(results: Results, settings: Settings, options: argparse.Namespace) -
         line = BatchLine([job.cost for job in jobs])
         for index, result in run_all(jobs, _processes(options, settings, len(jobs)), settings.threads):
             place, key, job = missing[index]
-            lost = isinstance(result, Failure)
-            line.add(job.label, job.cost, lost, f"{job.label}: {result.reason}" if lost else "")
-            if lost:
-                failed.append(f"{job.label}: {result.reason}")
+            reason = f"{job.label}: {result.reason}" if isinstance(result, Failure) else ""
+            line.add(job.label, job.cost, bool(reason), reason)
+            if reason:
+                failed.append(reason)
             else:
                 place[job.picture.name, key] = result
         line.clear()

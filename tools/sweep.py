@@ -231,10 +231,11 @@ def measure(jobs: Sequence[Job], options: argparse.Namespace) -> tuple[list[Row]
     failed: list[str] = []
     line = BatchLine([job.cost for job in jobs])
     for index, result in run_all(jobs, min(options.jobs, len(jobs)), 1):
-        job, lost = jobs[index], isinstance(result, Failure)
-        line.add(job.label, job.cost, lost, f"{job.label}: {result.reason}" if lost else "")
-        if lost:
-            failed.append(f"{job.label}: {result.reason}")
+        job = jobs[index]
+        reason = f"{job.label}: {result.reason}" if isinstance(result, Failure) else ""
+        line.add(job.label, job.cost, bool(reason), reason)
+        if reason:
+            failed.append(reason)
             continue
         rows.append(result)
         if options.out:
