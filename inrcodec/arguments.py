@@ -15,6 +15,8 @@ examples:
   inrcodec decode photo.inr -o back.png                at its own size
   inrcodec decode photo.inr -o big.png --scale 3       three times as large
   inrcodec decode photo.inr -o eye.png --region 100,50,64,64 --size 512x512
+  inrcodec decode photo.inr -o edges.png --channels gradient
+  inrcodec view photo.inr -o photo.html                a page that zooms without end
   inrcodec compare photo.png photo.inr                 PSNR and MS-SSIM
   inrcodec info photo.inr --json
   inrcodec verify photo.inr                            is it drawn as it should be
@@ -44,10 +46,12 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"inrcodec {__version__}")
     commands = whole.add_subparsers(
-        required=True, dest="command", metavar="encode | decode | info | verify | compare | fleet"
+        required=True, dest="command", metavar="encode | decode | view | export | info | verify | compare | fleet"
     )
     _add_encode(commands)
     _add_decode(commands)
+    _add_view(commands)
+    _add_export(commands)
     _add_reader(commands, "info", "what a file holds", "Say what .inr files hold.")
     _add_reader(commands, "verify", "is it drawn as it should be", "Say whether this machine draws files as it should.")
     _add_compare(commands)
@@ -114,6 +118,27 @@ def _add_decode(commands: Any) -> None:
     add("--metadata", default="all", metavar="KINDS", help="none, all, or of icc,exif,xmp; default all there is")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu, which needs no torch")
     add("--exact", action="store_true", help="draw in float64: the same samples on every machine")
+    _add_limit(command)
+    _add_batch(command)
+
+
+def _add_view(commands: Any) -> None:
+    command = commands.add_parser("view", help=".inr -> web pages", description="Make pages that evaluate the network.")
+    command.add_argument("input", nargs="+", help=".inr files, folders of them, or - for standard input")
+    command.add_argument("-o", "--output", help="page, a folder, or - for standard output; default: beside the input")
+    _add_limit(command)
+    _add_batch(command)
+
+
+def _add_export(commands: Any) -> None:
+    command = commands.add_parser("export", help="the network itself", description="Write networks for other programs.")
+    add, kind = command.add_argument, command.add_mutually_exclusive_group(required=True)
+    add("input", nargs="+", help=".inr files, folders of them, or - for standard input")
+    add("-o", "--output", help="file, a folder, or - for standard output; default: beside the input")
+    kind.add_argument(
+        "--glsl", dest="kind", action="store_const", const="glsl", help="a shader, for networks of narrow layers"
+    )
+    kind.add_argument("--npz", dest="kind", action="store_const", const="npz", help="the weights as NumPy arrays")
     _add_limit(command)
     _add_batch(command)
 

@@ -1,4 +1,4 @@
-"""The command line: `inrcodec encode | decode | info | verify | compare | fleet | completion`, modules imported late.
+"""The command line, `inrcodec COMMAND`, see `arguments.py`; the modules of commands are imported late.
 
 Exit codes: 0 success, 1 some of several files failed, 2 wrong arguments, 3 bad input file, or a target not reached, 4
 over a limit, 5 output exists or cannot be written, 6 the encoder failed, 70 a bug in inrcodec, 130 stopped by Ctrl-C,
@@ -14,8 +14,10 @@ from inrcodec.arguments import parser
 from inrcodec.errors import InrError
 from inrcodec.terminal import NO_FILE, Terminated, say
 
-_MODULES = {"encode": "cmd_encode", "decode": "cmd_decode", "info": "cmd_info", "verify": "cmd_info",
-            "compare": "cmd_compare", "fleet": "cmd_fleet", "completion": "cmd_completion"}  # fmt: skip
+_MODULES = {
+    "encode": "cmd_encode", "decode": "cmd_decode", "view": "cmd_view", "export": "cmd_view", "info": "cmd_info",
+    "verify": "cmd_info", "compare": "cmd_compare", "fleet": "cmd_fleet", "completion": "cmd_completion",
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,21 +16,26 @@ def as_picture(kind: str, derivative: NDArray[np.float32], depth: int = 8) -> tu
     "gradient": (H, W, channels, 2) -> grey (H, W), the length of the gradient over all colours, black where it is 0.
     "laplacian": (H, W, channels) -> (H, W) or (H, W, 3), the middle code where it is 0. Alpha is left out of both.
     """
-    colours = 1 if derivative.shape[2] < 3 else 3
-    shown = derivative[:, :, :colours].astype(np.float64)
-    top = 2**depth - 1
-    if kind == "gradient":
-        shown = np.sqrt((shown**2).sum((2, 3)))
-        white = _white(shown)
-        codes = top * shown / white
-    elif kind == "laplacian":
-        white = _white(np.abs(shown))
-        codes = (top + 1) / 2 + top / 2 * shown.squeeze(2 if colours == 1 else ()) / white
-    else:
-        raise RequestError(f"channels: {kind!r} is none of gradient, laplacian")
+    shown = shown_values(kind, derivative)
+    top, white = 2**depth - 1, white_of(shown)
+    codes = top * shown / white if kind == "gradient" else (top + 1) / 2 + top / 2 * shown / white
     return np.clip(np.rint(codes), 0, top).astype(DEPTHS[depth]), white
 
 
-def _white(values: NDArray[np.float64]) -> float:
+def shown_values(kind: str, derivative: NDArray[np.floating]) -> NDArray[np.float64]:
+    """What is shown of gradients (.., channels, 2): (..); of Laplacians (.., channels): (..) or (.., 3)."""
+    colour_axis = {"gradient": -2, "laplacian": -1}.get(kind)
+    if colour_axis is None:
+        raise RequestError(f"channels: {kind!r} is none of gradient, laplacian")
+    colours = 1 if derivative.shape[colour_axis] < 3 else 3
+    shown = derivative.take(range(colours), colour_axis).astype(np.float64)
+    if kind == "gradient":
+        lengths: NDArray[np.float64] = np.sqrt((shown**2).sum((-2, -1)))
+        return lengths
+    return shown[..., 0] if colours == 1 else shown
+
+
+def white_of(shown: NDArray[np.float64]) -> float:
     """The value that is shown white; 1 where all are 0."""
-    return float(np.percentile(values, _SHOWN)) or float(values.max()) or 1.0
+    sizes = np.abs(shown)
+    return float(np.percentile(sizes, _SHOWN)) or float(sizes.max()) or 1.0

@@ -1,0 +1,61 @@
+// Mouse, touch, wheel, keys and buttons.
+
+const pointers = new Map();
+const toScreen = (event) => [event.clientX * devicePixelRatio, event.clientY * devicePixelRatio];
+
+function pointerMoved(event) {
+  if (!pointers.has(event.pointerId)) return;
+  const [x, y] = toScreen(event), [oldX, oldY] = pointers.get(event.pointerId);
+  const others = [...pointers].filter(([id]) => id !== event.pointerId);
+  pointers.set(event.pointerId, [x, y]);
+  if (!others.length) return move(x - oldX, y - oldY);
+  const [, [otherX, otherY]] = others[0];
+  move((x - oldX) / 2, (y - oldY) / 2);
+  const distance = (px, py) => Math.max(1, Math.hypot(px - otherX, py - otherY));
+  zoomAt(distance(x, y) / distance(oldX, oldY), (x + otherX) / 2, (y + otherY) / 2);
+}
+
+function pointerDown(event) {
+  screen_.setPointerCapture(event.pointerId);
+  pointers.set(event.pointerId, toScreen(event));
+}
+
+const KEYS = {
+  "+": () => zoomAt(2), "=": () => zoomAt(2), "-": () => zoomAt(0.5), 0: showWhole, 1: () => change({ zoom: 1 }),
+  c: () => change({ show: "colour" }), g: () => change({ show: "gradient" }), l: () => change({ show: "laplacian" }),
+  ArrowLeft: () => move(80, 0), ArrowRight: () => move(-80, 0), ArrowUp: () => move(0, 80), ArrowDown: () => move(0, -80),
+  i: () => (find("facts").open = !find("facts").open),
+};
+
+function keyDown(event) {
+  const known = Object.hasOwn(KEYS, event.key) && !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (!known) return;
+  KEYS[event.key]();
+  event.preventDefault();
+}
+
+function listen() {
+  screen_.addEventListener("pointerdown", pointerDown);
+  screen_.addEventListener("pointermove", pointerMoved);
+  for (const end of ["pointerup", "pointercancel"]) screen_.addEventListener(end, (e) => pointers.delete(e.pointerId));
+  screen_.addEventListener("dblclick", (event) => zoomAt(2, ...toScreen(event)));
+  screen_.addEventListener("wheel", wheelTurned, { passive: false });
+  addEventListener("keydown", keyDown);
+  addEventListener("resize", resize);
+  addEventListener("hashchange", () => (readHash(), change({})));
+  for (const mode of MODES) find(mode).addEventListener("click", () => change({ show: mode }));
+  find("in").addEventListener("click", () => zoomAt(2));
+  find("out").addEventListener("click", () => zoomAt(0.5));
+  find("whole").addEventListener("click", showWhole);
+}
+
+function wheelTurned(event) {
+  event.preventDefault();
+  const lines = event.deltaMode === 1 ? 16 : 1;
+  zoomAt(2 ** (-Math.max(-300, Math.min(300, event.deltaY * lines)) / 240), ...toScreen(event));
+}
+
+readHash();
+choosePainter();
+listen();
+resize();

@@ -1,0 +1,197 @@
+// The page: what is shown where, by which painter, and how a person moves about.
+
+const find = (id) => document.getElementById(id);
+const screen_ = find("screen"), context = screen_.getContext("2d", { alpha: false });
+const BACKGROUND = "#16181b";
+/** Strides of successive passes, in pixels of the screen. */
+const PASSES = [16, 4, 1];
+/** Milliseconds between two looks at what the person does, and most zoom: one picture pixel on the screen. */
+const PATIENCE = 14, MOST_ZOOM = 4096;
+
+/** x, y: picture position in the middle of the screen, in its pixels; zoom: screen pixels of a picture's pixel. */
+const view = { x: PICTURE.width / 2, y: PICTURE.height / 2, zoom: 0, show: "colour" };
+/** The view that the screen holds, wholly or in part, where there is one. */
+let held = null;
+let painter = null, tiles = null, scheduled = false;
+
+const wholeZoom = () => Math.min(screen_.width / PICTURE.width, screen_.height / PICTURE.height);
+/** Position in the picture of the screen's upper left corner; exact where the zoom is a power of two. */
+const cornerOf = ({ x, y, zoom }) => ({ left: x - screen_.width / 2 / zoom, top: y - screen_.height / 2 / zoom });
+
+/** The picture's rectangle on the screen, in whole pixels: those whose middle lies in it. */
+function frameOf(shown) {
+  const { left, top } = cornerOf(shown);
+  const edge = (position, size) => Math.min(size, Math.max(0, Math.ceil(position - 0.5)));
+  return {
+    left: edge(-left * shown.zoom, screen_.width),
+    top: edge(-top * shown.zoom, screen_.height),
+    right: edge((PICTURE.width - left) * shown.zoom, screen_.width),
+    bottom: edge((PICTURE.height - top) * shown.zoom, screen_.height),
+  };
+}
+
+/** All tiles of all passes. Their size follows `painter.work`, the multiplications that a tile may take. */
+function* allTiles(shown, covered) {
+  const frame = frameOf(shown), corner = cornerOf(shown);
+  for (const stride of PASSES) {
+    const points = stride === 1 ? pointsAcross(shown.zoom) : 1;
+    let side = 0;
+    for (let row = frame.top; row < frame.bottom; row += side * stride) {
+      const cost = WEIGHTS * points ** 2 * (shown.show === "colour" ? 1 : 4);
+      side = Math.min(MOST_SAMPLES, Math.max(8, Math.floor(Math.sqrt(painter.work / cost))));
+      for (let column = frame.left; column < frame.right; column += side * stride) {
+        const w = Math.min(side, Math.ceil((frame.right - column) / stride));
+        const h = Math.min(side, Math.ceil((frame.bottom - row) / stride));
+        const tile = { row, column, w, h, stride, points, step: stride / shown.zoom };
+        if (stride > 1 && covered && contains(covered, tile)) continue;
+        yield { ...tile, top: corner.top + row / shown.zoom, left: corner.left + column / shown.zoom };
+      }
+    }
+  }
+}
+
+const contains = (box, { row, column, w, h, stride }) =>
+  row >= box.top && column >= box.left && row + h * stride <= box.bottom && column + w * stride <= box.right;
+
+/** Put on the screen what it held, where that lies in the new view; its rectangle there, null where it is too coarse. */
+function carryOver() {
+  if (!held || held.show !== view.show) return clearScreen(), null;
+  const ratio = view.zoom / held.zoom, old = cornerOf(held), now = cornerOf(view);
+  const left = (old.left - now.left) * view.zoom, top = (old.top - now.top) * view.zoom;
+  const before = document.createElement("canvas");
+  [before.width, before.height] = [screen_.width, screen_.height];
+  before.getContext("2d").drawImage(screen_, 0, 0);
+  clearScreen();
+  context.imageSmoothingEnabled = true;
+  context.drawImage(before, left, top, screen_.width * ratio, screen_.height * ratio);
+  if (ratio > 3) return null;
+  return { left, top, right: left + screen_.width * ratio, bottom: top + screen_.height * ratio };
+}
+
+function clearScreen() {
+  context.fillStyle = BACKGROUND;
+  context.fillRect(0, 0, screen_.width, screen_.height);
+}
+
+/** Begin to draw the view; what was being drawn is given up. */
+function restart() {
+  const covered = carryOver();
+  held = { ...view };
+  tiles = allTiles(held, covered);
+  document.documentElement.dataset.state = "drawing";
+  showState();
+  if (!scheduled) requestAnimationFrame(work);
+  scheduled = true;
+}
+
+/** Draw tiles for a while, then let the browser show them. */
+function work() {
+  scheduled = false;
+  const start = performance.now();
+  let before = start;
+  do {
+    const { value: tile, done } = tiles.next();
+    if (done) return finish();
+    if (!draw(tile)) return restart();
+    const now = performance.now();
+    painter.work = Math.min(1e10, Math.max(2e5, painter.work * (now - before < 6 ? 1.5 : now - before > 24 ? 0.5 : 1)));
+    before = now;
+  } while (before - start < PATIENCE);
+  scheduled = true;
+  requestAnimationFrame(work);
+}
+
+/** Whether the tile was drawn; else the painter is another now, and the page says why. */
+function draw(tile) {
+  try {
+    painter.paint(held.show, tile);
+  } catch (error) {
+    if (painter instanceof NumberPainter) throw error;
+    choosePainter(error.message);
+    return false;
+  }
+  context.imageSmoothingEnabled = tile.stride > 1;
+  context.save();
+  context.beginPath();
+  const frame = frameOf(held), { row, column, w, h, stride } = tile;
+  context.rect(frame.left, frame.top, frame.right - frame.left, frame.bottom - frame.top);
+  context.clip();
+  context.drawImage(painter.canvas, 0, 0, w, h, column, row, w * stride, h * stride);
+  context.restore();
+  document.documentElement.dataset.first ??= Math.round(performance.now());
+  return true;
+}
+
+function finish() {
+  document.documentElement.dataset.state = "done";
+  const { x, y, zoom, show } = view;
+  const place = `#x=${+x.toFixed(4)}&y=${+y.toFixed(4)}&zoom=${+zoom.toPrecision(6)}&show=${show}`;
+  try {
+    history.replaceState(null, "", place);
+  } catch {
+    // a browser may refuse it to a page that is a file; then the address does not follow the view
+  }
+}
+
+/** The shader where it works, else numbers; `trouble` says what has gone wrong with the shader. */
+function choosePainter(trouble = "") {
+  if (!trouble && hash().get("renderer") === "js") trouble = "asked for by the page's address";
+  try {
+    if (trouble) throw new Error(trouble);
+    painter = new ShaderPainter();
+    find("painter").textContent = "Drawn by WebGL2 in single precision, to within a code or two of the decoder.";
+  } catch (error) {
+    painter = new NumberPainter();
+    find("painter").textContent = `Drawn by JavaScript, which is slower: ${error.message}.`;
+    find("notice").textContent = `Drawn by JavaScript, slowly: ${error.message}`;
+    setTimeout(() => (find("notice").textContent = ""), 6000);
+  }
+  document.documentElement.dataset.painter = painter.name;
+}
+
+const hash = () => new URLSearchParams(location.hash.slice(1));
+
+/** Take the view from the page's address; what is missing or is no number stays as it is. */
+function readHash() {
+  const asked = hash(), number = (name) => (asked.get(name) ? Number(asked.get(name)) : NaN);
+  for (const name of ["x", "y", "zoom"]) if (Number.isFinite(number(name))) view[name] = number(name);
+  if (MODES.includes(asked.get("show"))) view.show = asked.get("show");
+}
+
+/** Keep the view where there is something to see. */
+function settle() {
+  view.zoom = Math.min(MOST_ZOOM, Math.max(Math.min(1, wholeZoom()) / 2, view.zoom || wholeZoom()));
+  view.x = Math.min(PICTURE.width, Math.max(0, view.x));
+  view.y = Math.min(PICTURE.height, Math.max(0, view.y));
+}
+
+function change(changes) {
+  Object.assign(view, changes);
+  settle();
+  restart();
+}
+
+/** Zoom by a factor; the point (px, py) of the screen stays where it is. */
+function zoomAt(factor, px = screen_.width / 2, py = screen_.height / 2) {
+  const zoom = Math.min(MOST_ZOOM, Math.max(Math.min(1, wholeZoom()) / 2, view.zoom * factor));
+  const [dx, dy] = [px - screen_.width / 2, py - screen_.height / 2];
+  change({ x: view.x + dx / view.zoom - dx / zoom, y: view.y + dy / view.zoom - dy / zoom, zoom });
+}
+
+const move = (dx, dy) => change({ x: view.x - dx / view.zoom, y: view.y - dy / view.zoom });
+const showWhole = () => change({ x: PICTURE.width / 2, y: PICTURE.height / 2, zoom: wholeZoom() });
+
+function showState() {
+  find("zoom").textContent = `${view.zoom < 10 ? +view.zoom.toFixed(2) : Math.round(view.zoom)}×`;
+  for (const mode of MODES) find(mode).setAttribute("aria-pressed", String(view.show === mode));
+}
+
+/** The screen's size in real pixels. */
+function resize() {
+  const [width, height] = [innerWidth, innerHeight].map((side) => Math.max(1, Math.round(side * devicePixelRatio)));
+  if (width === screen_.width && height === screen_.height && held) return;
+  const whole = held ? Math.abs(view.zoom / wholeZoom() - 1) < 1e-9 : !view.zoom;
+  [screen_.width, screen_.height] = [width, height];
+  held = null;
+  change(whole ? { zoom: wholeZoom() } : {});
+}
