@@ -52,7 +52,7 @@ def _asset(name: str) -> str:
 
 def _script(picture: Picture) -> str:
     """The network, then all that draws it, in a scope of its own."""
-    network = json.dumps(_network(picture.model) | {"white": _whites(picture)}, separators=(",", ":"))
+    network = json.dumps(_network(picture.model) | {"white": whites(picture)}, separators=(",", ":"))
     parts = "\n".join(_asset(name) for name in _SCRIPTS)
     return f'"use strict";\n(() => {{\nconst PICTURE = {network};\n{parts}}})();\n'
 
@@ -79,7 +79,7 @@ def _varints(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> bytes:
     return bytes(((septets & 127) | (more << 7))[present].astype(np.uint8))
 
 
-def _whites(picture: Picture) -> dict[str, float]:
+def whites(picture: Picture) -> dict[str, float]:
     """The derivatives that are shown white, from the picture's pixels or some of them."""
     points = max(256, min(_POINTS, _MACS // (4 * picture.model.arch.param_count())))
     sides = [min(side, max(1, round(side * (points / picture.height / picture.width) ** 0.5)))

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not browser.INSTALLED, reason="needs chromium an
 
 WIDTH, HEIGHT = 300, 200
 """Of the window. The pictures have 36x24 pixels."""
-PAINTERS = {"WebGL2": ("", 2, 0.999), "JavaScript": ("&renderer=js", 1, 1.0)}
+PAINTERS = {"WebGL2": ("&renderer=gl", 2, 0.999), "JavaScript": ("&renderer=js", 1, 1.0)}
 """What the address asks for, codes that samples may be apart, and the fraction that must be within that."""
 
 
@@ -128,6 +128,20 @@ def test_a_network_too_wide_for_a_shader_is_drawn_without(driver: WebDriver, pag
     assert "too large for a shader" in driver.find_element("id", "notice").text
 
 
+def test_of_both_painters_the_faster_is_taken(driver: WebDriver, page_of: Callable[[bytes], Path]) -> None:
+    slow = "const now = performance.now.bind(performance); let extra = 0; performance.now = () => now() + extra;"
+    hook = "const f = WebGL2RenderingContext.prototype; const read = f.readPixels;"
+    slower = "f.readPixels = function (...a) { extra += 1e5; return read.apply(this, a); };"
+    faster = "f.readPixels = function (...a) { extra -= 1e5; return read.apply(this, a); };"
+    for change, painter in ((slower, "JavaScript"), (faster, "WebGL2")):
+        command = "Page.addScriptToEvaluateOnNewDocument"
+        script = driver.execute_cdp_cmd(command, {"source": slow + hook + change})["identifier"]
+        driver.get("about:blank")
+        driver.get(page_of(data_of(3)).as_uri())
+        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
+        assert browser.state(driver, "painter") == painter
+
+
 LOSE_CONTEXT = """
 const context = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, options) {
@@ -141,7 +155,7 @@ HTMLCanvasElement.prototype.getContext = function (kind, options) {
 def test_a_lost_context_is_said_and_the_view_drawn_without(driver: WebDriver, page_of: Callable[[bytes], Path]) -> None:
     command = "Page.addScriptToEvaluateOnNewDocument"
     script = driver.execute_cdp_cmd(command, {"source": LOSE_CONTEXT})["identifier"]
-    browser.show(driver, page_of(data_of(3)), "x=18&y=12&zoom=1")
+    browser.show(driver, page_of(data_of(3)), "x=18&y=12&zoom=1&renderer=gl")
     driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
     assert browser.state(driver, "painter") == "WebGL2"
     driver.execute_script("lose(); document.getElementById('in').click()")

@@ -8,7 +8,7 @@ class NumberPainter {
     this.name = "JavaScript";
     this.canvas = document.createElement("canvas");
     this.context = this.canvas.getContext("2d");
-    this.work = 2e6;
+    [this.work, this.patience] = [2e6, 30];
   }
 
   paint(mode, tile) {
@@ -45,7 +45,7 @@ class ShaderPainter {
     if (WIDEST > MOST_NEURONS) throw new Error("the network is too large for a shader");
     this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     this.programs = {};
-    this.work = 2e7;
+    [this.work, this.patience] = [2e7, 120]; // a tile may cost 30 ms by itself, where GL is software
     this.upload();
   }
 
@@ -60,9 +60,13 @@ class ShaderPainter {
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
   }
 
-  /** The program of a mode; compiled when it is first asked for, since that takes a while. */
+  /** {program, corner, place} of a mode; compiled when it is first asked for, since that takes a while. */
   program(mode) {
-    if (!this.programs[mode]) this.programs[mode] = this.link(VERTEX_SHADER, fragmentShader(mode));
+    if (!this.programs[mode]) {
+      const program = this.link(VERTEX_SHADER, fragmentShader(mode));
+      const [corner, place] = ["corner", "place"].map((name) => this.gl.getUniformLocation(program, name));
+      this.programs[mode] = { program, corner, place };
+    }
     return this.programs[mode];
   }
 
@@ -82,12 +86,12 @@ class ShaderPainter {
   }
 
   paint(mode, tile) {
-    const { gl } = this, program = this.program(mode), at = (name) => gl.getUniformLocation(program, name);
+    const { gl } = this, { program, corner, place } = this.program(mode);
     gl.useProgram(program);
     gl.viewport(0, MOST_SAMPLES - tile.h, tile.w, tile.h);
     const y = (2 * tile.top - PICTURE.height) / LONGER, x = (2 * tile.left - PICTURE.width) / LONGER;
-    gl.uniform3f(at("corner"), y, x, (2 * tile.step) / LONGER);
-    gl.uniform4i(at("place"), tile.row, tile.column, tile.stride, tile.points);
+    gl.uniform3f(corner, y, x, (2 * tile.step) / LONGER);
+    gl.uniform4i(place, tile.row, tile.column, tile.stride, tile.points);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.readPixels(0, MOST_SAMPLES - tile.h, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); // waits for the tile
     if (gl.isContextLost()) throw new Error("the graphics context was lost");

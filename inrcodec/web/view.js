@@ -5,8 +5,8 @@ const screen_ = find("screen"), context = screen_.getContext("2d", { alpha: fals
 const BACKGROUND = "#16181b";
 /** Strides of successive passes, in pixels of the screen. */
 const PASSES = [16, 4, 1];
-/** Milliseconds between two looks at what the person does, and most zoom: one picture pixel on the screen. */
-const PATIENCE = 14, MOST_ZOOM = 4096;
+/** Milliseconds between two looks at what the person does, and screen pixels of a picture's pixel at most. */
+const PATIENCE = 30, MOST_ZOOM = 4096;
 
 /** x, y: picture position in the middle of the screen, in its pixels; zoom: screen pixels of a picture's pixel. */
 const view = { x: PICTURE.width / 2, y: PICTURE.height / 2, zoom: 0, show: "colour" };
@@ -30,7 +30,7 @@ function frameOf(shown) {
   };
 }
 
-/** All tiles of all passes. Their size follows `painter.work`, the multiplications that a tile may take. */
+/** All tiles of all passes. Their size follows `painter.work`, the multiplications of a tile that takes about `painter.patience` ms. */
 function* allTiles(shown, covered) {
   const frame = frameOf(shown), corner = cornerOf(shown);
   for (const stride of PASSES) {
@@ -88,21 +88,18 @@ function restart() {
 function work() {
   scheduled = false;
   const start = performance.now();
-  let before = start;
   do {
     const { value: tile, done } = tiles.next();
     if (done) return finish();
     if (!draw(tile)) return restart();
-    const now = performance.now();
-    painter.work = Math.min(1e10, Math.max(2e5, painter.work * (now - before < 6 ? 1.5 : now - before > 24 ? 0.5 : 1)));
-    before = now;
-  } while (before - start < PATIENCE);
+  } while (performance.now() - start < PATIENCE);
   scheduled = true;
   requestAnimationFrame(work);
 }
 
 /** Whether the tile was drawn; else the painter is another now, and the page says why. */
 function draw(tile) {
+  const start = performance.now();
   try {
     painter.paint(held.show, tile);
   } catch (error) {
@@ -110,6 +107,9 @@ function draw(tile) {
     choosePainter(error.message);
     return false;
   }
+  const took = performance.now() - start;
+  const change = took < painter.patience / 2 ? 1.5 : took > painter.patience * 2 ? 0.5 : 1;
+  painter.work = Math.min(1e10, Math.max(5e5, painter.work * change));
   context.imageSmoothingEnabled = tile.stride > 1;
   context.save();
   context.beginPath();
@@ -133,20 +133,38 @@ function finish() {
   }
 }
 
-/** The shader where it works, else numbers; `trouble` says what has gone wrong with the shader. */
+/** The shader where it works and pays, else numbers; `trouble` says what has gone wrong with the shader. */
 function choosePainter(trouble = "") {
-  if (!trouble && hash().get("renderer") === "js") trouble = "asked for by the page's address";
+  const asked = hash().get("renderer");
+  painter = new NumberPainter();
+  if (!trouble && asked === "js") trouble = "asked for by the page's address";
   try {
     if (trouble) throw new Error(trouble);
-    painter = new ShaderPainter();
-    find("painter").textContent = "Drawn by WebGL2 in single precision, to within a code or two of the decoder.";
+    const shader = new ShaderPainter();
+    if (asked === "gl" || isFaster(shader, painter)) painter = shader;
+    else find("painter").textContent = "Drawn by JavaScript, which is faster here than WebGL2: its shaders run on no GPU.";
   } catch (error) {
-    painter = new NumberPainter();
     find("painter").textContent = `Drawn by JavaScript, which is slower: ${error.message}.`;
     find("notice").textContent = `Drawn by JavaScript, slowly: ${error.message}`;
     setTimeout(() => (find("notice").textContent = ""), 6000);
   }
+  if (painter.name === "WebGL2") {
+    find("painter").textContent = "Drawn by WebGL2 in single precision, to within a code or two of the decoder.";
+  }
   document.documentElement.dataset.painter = painter.name;
+}
+
+/** Whether one painter outruns another, on a tile large enough that what a call costs by itself does not count. */
+function isFaster(one, other) {
+  const side = Math.max(32, Math.min(MOST_SAMPLES, Math.floor(Math.sqrt(2e7 / WEIGHTS))));
+  const tile = { row: 0, column: 0, top: 0, left: 0, stride: 1, points: 1, step: 1 };
+  const time = (painter, size) => {
+    const start = performance.now();
+    painter.paint("colour", { ...tile, w: size, h: size });
+    return (performance.now() - start) / size ** 2;
+  };
+  for (const painter of [one, other]) time(painter, side >> 1); // compiles
+  return time(one, side) < time(other, side >> 1);
 }
 
 const hash = () => new URLSearchParams(location.hash.slice(1));
