@@ -23,7 +23,11 @@ class PictureModule(nn.Module):
         return self.network.arch.channels
 
     def forward(self, coords: Tensor) -> Tensor:
-        """(..., 2) points (y, x), the longer side [-1, 1] -> (..., channels) colours, 0 .. 1, not clipped."""
+        """(..., 2) points (y, x), the longer side [-1, 1] -> (..., channels) colours, 0 .. 1, not clipped.
+
+        Points outside the frame are extrapolated, and mean nothing; what is not finite gives NaN, as torch's own
+        functions do. Raises ValueError for another shape.
+        """
         if coords.shape[-1:] != (2,):
             raise ValueError(f"coords: shape {tuple(coords.shape)}, (..., 2) expected")
         colours: Tensor = (self.network(coords) + 1) / 2

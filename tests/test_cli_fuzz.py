@@ -37,7 +37,7 @@ CONTENTS = {
 NAMES = [*CONTENTS, "missing.inr", "directory", "fifo", "link", "/dev/zero", "/dev/full", "/", ".", "..", "", "-",
          "nul\0.inr", "x" * 5000, "a/" * 3000, "~", "file:///etc/passwd", "new\rline.inr"]  # fmt: skip
 OUTPUTS = [*(name for name in NAMES if name not in ("/", "..")),
-           "new.png", "new.jpg", "new.tif", "new.svg", "directory/new.png", "missing/new.png", ".png", "\n.png",
+           "new.png", "new.jpg", "new.tif", "new.svg", "new.html", "directory/new.png", "missing/new.png", ".png", "\n.png",
            os.fsdecode(b"\xff.png"), "x" * 300 + ".png", "x" * 250 + ".png"]  # fmt: skip
 
 names = st.sampled_from(NAMES) | st.text(max_size=8)
@@ -54,13 +54,14 @@ OPTIONS = (
         st.sampled_from(["--exact", "--force", "-f", "--json", "--", "--help", "--version", "--debugging", "-r"])
     ),
     st.tuples(st.sampled_from(["--quiet", "--skip-existing", "--shard=2/3", "--depth=16", "--format=npy", "--jobs=1"])),
+    st.tuples(st.sampled_from(["--glsl", "--npz", "--channels=gradient", "--channels=laplacian"])),
     st.tuples(
         st.sampled_from(["--shard", "--format", "--depth", "--jobs", "--metadata"]), numbers | st.text(max_size=6)
     ),
     st.tuples(st.text(max_size=6)),
 )
 command_lines = st.tuples(
-    st.sampled_from(["decode", "decode", "decode", "info", "verify", "", "dec"]),
+    st.sampled_from(["decode", "decode", "decode", "view", "export", "info", "verify", "", "dec"]),
     st.lists(names, min_size=1, max_size=2) | st.just(["good.inr"]),
     st.lists(st.one_of(OPTIONS), max_size=4),
 ).map(lambda parts: [parts[0], *parts[1], *(word for option in parts[2] for word in option)])

@@ -50,6 +50,13 @@ def test_coordinates_that_are_none_are_a_value_error(shape: tuple[int, ...]) -> 
         inrcodec.as_module(data())(torch.zeros(shape))
 
 
+def test_what_is_not_finite_gives_nan_and_leaves_other_points_alone() -> None:
+    module, points = inrcodec.as_module(data()), torch.tensor([[0.1, 0.2], [float("nan"), 0.0], [0.0, float("inf")]])
+    colours = module(points)
+    torch.testing.assert_close(colours[0], module(points[:1])[0])
+    assert colours[1:].isnan().all()
+
+
 def test_a_bad_file_is_refused_as_decode_does() -> None:
     with pytest.raises(BitstreamError):
         inrcodec.as_module(data()[:-1])

@@ -1,0 +1,62 @@
+"""Make docs/figures/tour.webp: what the function behind a picture gives, from a file of ten kilobytes.
+
+python tools/make_tour.py [FILE.inr]
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from inrcodec import decoder
+from inrcodec.derivatives import as_picture
+
+ROOT = Path(__file__).resolve().parent.parent
+SIDE, GAP, CAPTION = 300, 10, 24
+AT = (0.4845, 0.199)
+"""Middle of what is enlarged, as fractions of width and height."""
+
+
+def around(picture: decoder.Picture, zoom: int) -> decoder.Region:
+    """What fills a panel at `zoom`."""
+    side = SIDE // zoom
+    top, left = (
+        round(at * size) - side // 2 for at, size in zip(AT[::-1], (picture.height, picture.width), strict=True)
+    )
+    return decoder.Region(top, left, side, side)
+
+
+def panels(picture: decoder.Picture) -> list[tuple[str, np.ndarray]]:
+    size, whole = (SIDE, SIDE), f"{picture.width}x{picture.height}"
+    derivative = {kind: picture.render_derivative(kind, size) for kind in ("gradient", "laplacian")}
+    return [
+        (f"the whole, {whole}, reduced", picture.render(size)),
+        ("a region at 4x", picture.render(size, around(picture, 4))),
+        ("a region at 16x", picture.render(size, around(picture, 16))),
+        ("length of the gradient", as_picture("gradient", derivative["gradient"])[0]),
+        ("Laplacian", as_picture("laplacian", derivative["laplacian"])[0]),
+        (
+            "gradient at 16x",
+            as_picture("gradient", picture.render_derivative("gradient", size, around(picture, 16)))[0],
+        ),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, nargs="?", default=ROOT / "sample_data" / "astronaut.inr")
+    options = parser.parse_args()
+    page = Image.new("RGB", (3 * (SIDE + GAP) + GAP, 2 * (SIDE + CAPTION + GAP) + GAP), "white")
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(15)
+    for number, (caption, image) in enumerate(panels(decoder.open_bytes(options.file.read_bytes()))):
+        left, top = GAP + number % 3 * (SIDE + GAP), GAP + number // 3 * (SIDE + CAPTION + GAP)
+        pen.text((left, top), caption, fill="black", font=font)
+        page.paste(Image.fromarray(image).convert("RGB"), (left, top + CAPTION))
+    path = ROOT / "docs" / "figures" / "tour.webp"
+    page.save(path, quality=85, method=6)
+    print(f"{path.relative_to(ROOT)}: {page.width}x{page.height}, {path.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""The classic results for SIREN, made again with our network: figures under docs/figures/, numbers on standard output.
+
+    python tools/siren_figures.py [--steps 1500] [--out docs/figures] [--only activations ...]
+
+A few minutes on a CPU. What is measured, and how: `siren_study.py`; what came out: docs/siren.md. Needs matplotlib.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import numpy as np
+import siren_study as study
+import torch
+from matplotlib import pyplot as plt
+from numpy.typing import NDArray
+from PIL import Image
+
+from inrcodec import decoder, encoder, siren
+from inrcodec.config import EncoderConfig
+
+SAMPLES = Path(__file__).resolve().parent.parent / "sample_data"
+SIDE = 128
+"""Of the picture that networks are fitted to."""
+NAMES = {"value": "value", "gradient": "gradient", "laplacian": "Laplacian"}
+
+
+def save(figure: plt.Figure, path: Path) -> None:
+    figure.savefig(path, dpi=80, bbox_inches="tight", pil_kwargs={"quality": 82, "method": 6})
+    plt.close(figure)
+    print(f"{path}: {path.stat().st_size:,} bytes\n", flush=True)
+
+
+def activations(options: argparse.Namespace) -> None:
+    """Sums before the sines against N(0, 1), sines against the arcsine law, layer by layer at the classic start."""
+    sums = study.activations(width=512, depth=6, points=2000, seed=0)
+    figure, axes = plt.subplots(2, len(sums), figsize=(15, 4.6), sharey="row")
+    print("layer  deviation  KS to N(0, 1)  KS of the sines to the arcsine law")
+    for layer, z in enumerate(sums):
+        before, after = study.ks_distance(z, study.normal_cdf), study.ks_distance(np.sin(z), study.arcsine_cdf)
+        print(f"{layer + 1:5}  {z.std():9.3f}  {before:13.4f}  {after:.4f}")
+        axis = np.linspace(-4, 4, 200)
+        axes[0, layer].hist(z.reshape(-1), 80, range=(-4, 4), density=True, color="#8fb8de")
+        axes[0, layer].plot(axis, np.exp(-(axis**2) / 2) / np.sqrt(2 * np.pi), color="#c0392b")
+        axes[0, layer].set_title(f"layer {layer + 1}: sums, KS {before:.3f}")
+        axis = np.linspace(-0.995, 0.995, 300)
+        axes[1, layer].hist(np.sin(z).reshape(-1), 80, range=(-1, 1), density=True, color="#8fb8de")
+        axes[1, layer].plot(axis, 1 / (np.pi * np.sqrt(1 - axis**2)), color="#c0392b")
+        axes[1, layer].set_title(f"sines, KS {after:.3f}")
+        axes[1, layer].set_ylim(0, 3)
+    figure.tight_layout()
+    save(figure, options.out / "siren-activations.webp")
+
+
+def target() -> study.Truth:
+    picture = Image.open(SAMPLES / "camera.png").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return study.truth_of(np.asarray(picture))
+
+
+def shown(kind: str, values: torch.Tensor) -> NDArray[np.float64]:
+    """Values as a picture; of a gradient its length."""
+    flat = values.norm(dim=-1) if kind == "gradient" else values
+    return flat.reshape(SIDE, SIDE).double().numpy()
+
+
+def panels(columns: Sequence[tuple[str, siren.Jet]], truth: study.Truth, path: Path, notes: list[list[str]]) -> None:
+    """Rows of values, gradients and Laplacians, each row in the range of what is true; a column for each network."""
+    figure, axes = plt.subplots(3, len(columns), figsize=(3 * len(columns), 9.6))
+    for row, kind in enumerate(NAMES):
+        true = shown(kind, getattr(truth, kind))
+        low, high = (0.0, np.percentile(true, 99)) if kind == "gradient" else np.percentile(true, (1, 99))
+        if kind == "laplacian":
+            low, high = -max(-low, high), max(-low, high)
+        for column, (name, jet) in enumerate(columns):
+            axis = axes[row, column]
+            axis.imshow(shown(kind, getattr(jet, kind)), "gray", vmin=low, vmax=high)
+            axis.set_title(f"{name if row == 0 else ''}\n{NAMES[kind]} {notes[column][row]}".strip("\n"), fontsize=10)
+            axis.axis("off")
+    figure.tight_layout()
+    save(figure, path)
+
+
+def notes_of(jet: siren.Jet, truth: study.Truth) -> list[str]:
+    return [f"{study.snr(getattr(jet, kind), getattr(truth, kind)):.1f} dB" for kind in NAMES]
+
+
+def nonlinearities(options: argparse.Namespace) -> None:
+    """Three networks of equal sizes, fitted to the values of a picture; their values, gradients and Laplacians."""
+    truth = target()
+    nets = {
+        "SIREN": study.Sines(0), "ReLU, positional encoding": study.Rectifiers(0, True),
+        "ReLU": study.Rectifiers(0, False),
+    }  # fmt: skip
+    true = siren.Jet(truth.value, truth.gradient, truth.laplacian)
+    columns, notes = [("truth", true)], [["", "", ""]]
+    print(f"signal-to-noise ratio after {options.steps} steps on the values; weights, seconds")
+    for name, net in nets.items():
+        start = time.perf_counter()
+        jet = study.fit(net, truth, "value", options.steps)
+        columns.append((name, jet))
+        notes.append(notes_of(jet, truth))
+        count = sum(p.numel() for p in net.parameters())
+        found = ", ".join(f"{kind} {note}" for kind, note in zip(NAMES.values(), notes[-1], strict=True))
+        psnr = study.psnr_up_to_constant(jet.value, truth.value)
+        print(f"{name:26} {found}; PSNR {psnr:.1f} dB; {count:,}, {time.perf_counter() - start:.0f} s", flush=True)
+    panels(columns, truth, options.out / "siren-relu.webp", notes)
+
+
+def poisson(options: argparse.Namespace) -> None:
+    """A picture recovered from its gradient alone, and from its Laplacian alone, through jets."""
+    truth = target()
+    columns = [("truth", siren.Jet(truth.value, truth.gradient, truth.laplacian))]
+    notes = [["", "", ""]]
+    for kind in ("gradient", "laplacian"):
+        start = time.perf_counter()
+        jet = study.fit(study.Sines(0), truth, kind, options.steps)
+        nearest = study.harmonic_part_removed(jet.value, truth.value, truth.coords)
+        psnr, freed = (study.psnr_up_to_constant(value, truth.value) for value in (jet.value, nearest))
+        print(f"from the {NAMES[kind]} alone, {options.steps} steps, {time.perf_counter() - start:.0f} s:")
+        print(f"    PSNR {psnr:.2f} dB up to a constant, {freed:.2f} dB up to a harmonic polynomial of degree 8")
+        level = truth.value.mean() - jet.value.mean()
+        columns.append((f"from its {NAMES[kind]}", jet._replace(value=jet.value + level)))
+        notes.append([f"{psnr:.1f} dB PSNR", *notes_of(jet, truth)[1:]])
+        if kind == "laplacian":
+            columns.append(("the same, harmonic part removed", jet._replace(value=nearest)))
+            notes.append([f"{freed:.1f} dB PSNR", *notes[-1][1:]])
+    panels(columns, truth, options.out / "siren-poisson.webp", notes)
+
+
+def camera(options: argparse.Namespace) -> None:
+    """The 256x256 photograph through the codec, drawn at 512 and 1024; beside it its own pixels, interpolated."""
+    encoded = encoder.encode_with_report(str(SAMPLES / "camera.png"), EncoderConfig(effort=options.effort, bpp=0.8))
+    picture = decoder.open_bytes(encoded.data)
+    print(f"camera.png: {len(encoded.data):,} bytes, {encoded.psnr:.2f} dB at its own 256x256")
+    native = Image.fromarray(picture.render())
+    figure, axes = plt.subplots(2, 3, figsize=(12, 8.4))
+    top, left, side = 40, 90, 64
+    for column, scale in enumerate((1, 2, 4)):
+        box = [scale * edge for edge in (left, top, left + side, top + side)]
+        enlarged = native.resize((256 * scale, 256 * scale), Image.Resampling.BICUBIC).crop(box)
+        drawn = Image.fromarray(picture.render((256 * scale, 256 * scale))).crop(box)
+        for row, (how, image) in enumerate((("drawn", drawn), ("bicubic", enlarged))):
+            axes[row, column].imshow(image, "gray", vmin=0, vmax=255, interpolation="nearest")
+            axes[row, column].set_title(f"{how} at {256 * scale}x{256 * scale}")
+            axes[row, column].axis("off")
+    figure.tight_layout()
+    save(figure, options.out / "siren-camera.webp")
+
+
+def descent(options: argparse.Namespace) -> None:
+    """A SIREN trained by plain gradient descent in NumPy, and the same by autograd."""
+    arch, rng = siren.SirenArch((24, 24), 1), np.random.default_rng(0)
+    coords = rng.uniform(-1, 1, (400, 2))
+    target = np.sin(5 * coords[:, :1]) * np.cos(4 * coords[:, 1:])
+    start = [p.astype(np.float64) for p in siren.init_classic(arch, 0, w0=8.0)]
+    ours, losses = study.descend(arch, coords, target, 0.05, 200, start)
+    theirs, expected = study.descend_by_autograd(arch, coords, target, 0.05, 200, start)
+    apart = max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
+    loss = float(np.abs(np.array(losses) - expected).max())
+    print(f"200 steps of gradient descent in NumPy: loss {losses[0]:.4f} -> {losses[-1]:.6f}")
+    print(f"    from autograd's: weights at most {apart:.1e} apart, losses {loss:.1e}\n")
+
+
+def derivatives(options: argparse.Namespace) -> None:
+    """How far the derivatives of a real file are from autograd's, and from differences of samples."""
+    picture = decoder.open_bytes((SAMPLES / "astronaut.inr").read_bytes(), exact=True)
+    points = np.random.default_rng(0).uniform(-0.9, 0.9, (2000, 2)).astype(np.float32)
+    found, params = picture.jet(points), [torch.tensor(p.astype(np.float64)) for p in picture.model.dequantize()]
+    at = torch.tensor(points.astype(np.float64), requires_grad=True)
+    value = (siren.forward(picture.model.arch, params, at, torch) + 1) / 2
+    slopes = [torch.autograd.grad(value[:, c].sum(), at, create_graph=True)[0] for c in range(3)]
+    bends = [sum(torch.autograd.grad(s[:, a].sum(), at, retain_graph=True)[0][:, a] for a in (0, 1)) for s in slopes]
+    h, grid = 2.0**-17, np.round(points * 2**9) / 2**9  # sums of both are float32 exactly
+    near = {shift: picture.sample(grid + h * np.array(shift)) for shift in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))}
+    difference = np.stack([near[1, 0] - near[-1, 0], near[0, 1] - near[0, -1]], -1) / (2 * h)
+    second = (sum(near[s] for s in near if s != (0, 0)) - 4 * near[0, 0]) / h**2
+    exact = picture.jet(grid)
+
+    def worst(one: NDArray[np.float64], other: NDArray[np.float64]) -> str:
+        return f"{np.abs(one - other).max() / np.abs(other).max():.1e}"
+
+    print("largest difference at 2,000 points of sample_data/astronaut.inr, relative to the largest derivative")
+    stacked = torch.stack(slopes, 1).detach().numpy(), torch.stack(bends, 1).detach().numpy()
+    print(f"gradient:  autograd {worst(found.gradient, stacked[0])}, differences {worst(difference, exact.gradient)}")
+    print(f"Laplacian: autograd {worst(found.laplacian, stacked[1])}, differences {worst(second, exact.laplacian)}\n")
+
+
+PARTS = {part.__name__: part for part in (derivatives, descent, activations, camera, nonlinearities, poisson)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=1500, help="of every fit")
+    parser.add_argument("-e", "--effort", type=int, default=3, help="of the encode")
+    parser.add_argument("--out", type=Path, default=Path("docs/figures"))
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    for part in options.only:
+        PARTS[part](options)
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
