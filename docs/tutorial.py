@@ -33,6 +33,9 @@ picture = inrcodec.open(data)
 along = np.stack([np.zeros(5), np.linspace(-1, 1, 5)], axis=1)
 print("colours along the middle row:", np.round(picture.sample(along), 2).tolist())
 
+slopes = picture.gradient(along)  # exact; (N, channels, 2) by (y, x)
+print("steepest of these points:", int(np.abs(slopes).max((1, 2)).argmax()))
+
 # 4. Pillow knows the format once it is told to; a thumbnail is drawn small, not reduced from large.
 inrcodec.register_pillow()
 (out / "astronaut.inr").write_bytes(data)

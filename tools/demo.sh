@@ -16,10 +16,11 @@ run() {
 run inrcodec encode "$picture" -o "$out/picture.inr" --force --verbose
 run inrcodec decode "$out/picture.inr" -o "$out/1x.png" --force
 run inrcodec decode "$out/picture.inr" -o "$out/3x.png" --scale 3 --force
+run inrcodec view "$out/picture.inr" -o "$out/picture.html" --force
 run inrcodec info "$out/picture.inr"
 cat <<END
 
-The pictures are in $out: 1x.png, and 3x.png drawn by the same file. Next:
+The pictures are in $out: 1x.png, 3x.png drawn by the same file, and picture.html, which zooms in a browser. Next:
   inrcodec (in .venv/bin) encode YOUR.png -o your.inr -q 70     better and larger; -q 20 the other way
   inrcodec decode your.inr -o part.png --region 10,20,64,48 --scale 8
   bash tools/test.sh                                   run the tests
