@@ -37,7 +37,8 @@ CONTENTS = {
 NAMES = [*CONTENTS, "missing.inr", "directory", "fifo", "link", "/dev/zero", "/dev/full", "/", ".", "..", "", "-",
          "nul\0.inr", "x" * 5000, "a/" * 3000, "~", "file:///etc/passwd", "new\rline.inr"]  # fmt: skip
 OUTPUTS = [*(name for name in NAMES if name not in ("/", "..")),
-           "new.png", "new.jpg", "new.tif", "new.svg", "new.html", "directory/new.png", "missing/new.png", ".png", "\n.png",
+           "new.png", "new.jpg", "new.tif", "new.svg", "new.html", "directory/new.png", "missing/new.png",
+           ".png", "\n.png",
            os.fsdecode(b"\xff.png"), "x" * 300 + ".png", "x" * 250 + ".png"]  # fmt: skip
 
 names = st.sampled_from(NAMES) | st.text(max_size=8)

@@ -16,7 +16,7 @@ from inrcodec.errors import BitstreamError, LimitError, RequestError
 from inrcodec.limits import DecodeLimits
 from inrcodec.metadata import Metadata
 from inrcodec.siren import SirenArch
-from tests.helpers import flat_symbols, small_model
+from tests.helpers import ROOT, flat_symbols, small_model
 from tests.test_cli import run
 from tests.test_conformance import model_of
 
@@ -98,6 +98,12 @@ def test_a_hostile_name_is_only_text(name: str) -> None:
     assert [tag for tag, _ in outline.tags].count("script") == 1
     assert [tag for tag, _ in outline.tags].count("b") == 0
     assert not re.search("[\x00-\x09\x0b-\x1f]", "".join(outline.texts[:5]))
+
+
+def test_the_page_of_a_512x512_photograph_is_under_60_kb() -> None:
+    data = (ROOT / "sample_data" / "astronaut.inr").read_bytes()
+    assert b"512 x 512, RGB" in viewer.page(data, "astronaut.inr")
+    assert len(viewer.page(data, "astronaut.inr")) < 60_000
 
 
 def test_a_page_says_what_the_file_is() -> None:

@@ -122,6 +122,7 @@ def poisson(options: argparse.Namespace) -> None:
         psnr, freed = (study.psnr_up_to_constant(value, truth.value) for value in (jet.value, nearest))
         print(f"from the {NAMES[kind]} alone, {options.steps} steps, {time.perf_counter() - start:.0f} s:")
         print(f"    PSNR {psnr:.2f} dB up to a constant, {freed:.2f} dB up to a harmonic polynomial of degree 8")
+        print(f"    {', '.join(f'{NAMES[k]} {note}' for k, note in zip(NAMES, notes_of(jet, truth), strict=True))}")
         level = truth.value.mean() - jet.value.mean()
         columns.append((f"from its {NAMES[kind]}", jet._replace(value=jet.value + level)))
         notes.append([f"{psnr:.1f} dB PSNR", *notes_of(jet, truth)[1:]])
