@@ -51,8 +51,8 @@ function listen() {
 
 function wheelTurned(event) {
   event.preventDefault();
-  const lines = event.deltaMode === 1 ? 16 : 1;
-  zoomAt(2 ** (-Math.max(-300, Math.min(300, event.deltaY * lines)) / 240), ...toScreen(event));
+  const unit = event.deltaMode === 1 ? 16 : event.ctrlKey ? 6 : 1; // lines; a pinch on a touchpad; pixels
+  zoomAt(2 ** (-Math.max(-300, Math.min(300, event.deltaY * unit)) / 240), ...toScreen(event));
 }
 
 readHash();

@@ -12,6 +12,8 @@ const PATIENCE = 30, MOST_ZOOM = 4096;
 const view = { x: PICTURE.width / 2, y: PICTURE.height / 2, zoom: 0, show: "colour" };
 /** The view that the screen holds, wholly or in part, where there is one. */
 let held = null;
+/** Whether the screen holds something everywhere, be it coarse. */
+let filled = false;
 let painter = null, tiles = null, scheduled = false;
 
 const wholeZoom = () => Math.min(screen_.width / PICTURE.width, screen_.height / PICTURE.height);
@@ -47,6 +49,7 @@ function* allTiles(shown, covered) {
         yield { ...tile, top: corner.top + row / shown.zoom, left: corner.left + column / shown.zoom };
       }
     }
+    filled = true;
   }
 }
 
@@ -75,9 +78,10 @@ function clearScreen() {
 
 /** Begin to draw the view; what was being drawn is given up. */
 function restart() {
-  const covered = carryOver();
+  const carried = carryOver();
   held = { ...view };
-  tiles = allTiles(held, covered);
+  tiles = allTiles(held, filled ? carried : null);
+  filled = false;
   document.documentElement.dataset.state = "drawing";
   showState();
   if (!scheduled) requestAnimationFrame(work);
@@ -210,6 +214,7 @@ function resize() {
   if (width === screen_.width && height === screen_.height && held) return;
   const whole = held ? Math.abs(view.zoom / wholeZoom() - 1) < 1e-9 : !view.zoom;
   [screen_.width, screen_.height] = [width, height];
+  [screen_.style.width, screen_.style.height] = [width, height].map((side) => `${side / devicePixelRatio}px`);
   held = null;
   change(whole ? { zoom: wholeZoom() } : {});
 }
