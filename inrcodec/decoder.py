@@ -256,8 +256,8 @@ class Picture:
         step = frame.down * max(1, _BAND // (len(columns) * frame.down))
         parts = (rows[start : start + step] for start in range(0, len(rows), step))
         pieces = (evaluate(pixels.grid(part, columns)).reshape(len(part), len(columns), -1) for part in parts)
-        narrow = (resample.reduce_columns(piece, frame.across) for piece in pieces)
-        return resample.reduce_rows(narrow, frame.down, frame.height)
+        fewer = resample.reduce_rows(pieces, frame.down, frame.height)
+        return (resample.reduce_columns(rows, frame.across) for rows in fewer)
 
     def _check_work(self, points: int) -> None:
         work = points * self.model.arch.param_count()

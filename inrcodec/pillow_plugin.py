@@ -1,11 +1,12 @@
 """Pillow reads and writes .inr files once this is registered: `inrcodec.register_pillow()`, or import this module.
 
 Opening reads the file and its header alone; the pixels are drawn when they are asked for. `draft` draws them at a small
-size at once, so that `thumbnail` costs what the thumbnail costs. `save` takes the options of `EncoderConfig` as
-keywords, and `icc_profile`, `exif` and `xmp` as other formats do.
+size at once, and so does `thumbnail`, which costs what the thumbnail costs. `save` takes the options of `EncoderConfig`
+as keywords, and `icc_profile`, `exif` and `xmp` as other formats do.
 """
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import IO, Any, BinaryIO, cast
@@ -22,8 +23,8 @@ FORMAT = "INR"
 MIME_TYPE = "image/x-inr"
 _MODES = ("L", "LA", "RGB", "RGBA")
 """By channels."""
-_DRAFT_SUPERSAMPLING = 2
-"""Most points along each side of a draft's pixel: who asks for a draft wants speed, and mostly reduces it further."""
+_DRAFT_SUPERSAMPLING = 4
+"""Most points along each side of a pixel of a draft or a thumbnail: who asks for one wants speed."""
 _EXIF_PREFIX = b"Exif\0\0"
 _INFO_KEYS = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
 
@@ -57,6 +58,18 @@ class InrImageFile(ImageFile.ImageFile):
         self._size, self._supersampling = (width, height), _DRAFT_SUPERSAMPLING
         return self.mode, (0, 0, width, height)
 
+    def thumbnail(
+        self,
+        size: tuple[float, float],
+        resample: Image.Resampling = Image.Resampling.BICUBIC,
+        reducing_gap: float | None = 2.0,
+    ) -> None:
+        """As Pillow's, drawn at its own size at once where the pixels have not been drawn yet."""
+        if self._im is None and (fitted := _fitted(self.size, size)):
+            self._size, self._supersampling = fitted, _DRAFT_SUPERSAMPLING
+            self.load()
+        super().thumbnail(size, resample, reducing_gap)
+
     def load(self) -> Any:
         """Draw the pixels, the first time."""
         if self._im is None:
@@ -68,6 +81,17 @@ class InrImageFile(ImageFile.ImageFile):
                 self.fp.close()
             self.fp = None
         return Image.Image.load(self)
+
+
+def _fitted(own: tuple[int, int], asked: tuple[float, float]) -> tuple[int, int] | None:
+    """The size that `thumbnail` has come out at, to the pixel; None where the picture is not made smaller."""
+    aspect, (x, y) = own[0] / own[1], map(math.floor, asked)
+    if min(x, y) < 1 or (x >= own[0] and y >= own[1]):
+        return None
+    if x / y >= aspect:
+        return max(1, min(math.floor(y * aspect), math.ceil(y * aspect), key=lambda n: abs(aspect - n / y))), y
+    heights = {math.floor(x / aspect), math.ceil(x / aspect)} - {0}
+    return x, min(sorted(heights), key=lambda n: abs(aspect - x / n))
 
 
 @contextlib.contextmanager

@@ -34,14 +34,15 @@ def reduce_columns(values: Values, k: int) -> Values:
         return values
     rows, fine, channels = values.shape
     count, margin = fine // k, LOBES * k
-    padded = np.zeros((rows, fine + 2 * margin, channels), values.dtype)
-    padded[:, margin : margin + fine] = values
-    total = np.zeros((rows, count, channels), values.dtype)
+    padded = np.zeros((fine + 2 * margin, rows, channels), values.dtype)  # columns first: whole rows of them are added
+    padded[margin : margin + fine] = values.transpose(1, 0, 2)
+    total = np.zeros((count, rows, channels), values.dtype)
+    term = np.empty_like(total)
     for tap, weight in enumerate(lanczos(k).astype(values.dtype).reshape(-1)):
         if weight:
-            total += weight * padded[:, tap : tap + fine : k]
-    reduced: Values = total / _sums(k, count).astype(values.dtype)[:, None]
-    return reduced
+            total += np.multiply(padded[tap : tap + fine : k], weight, out=term)
+    total /= _sums(k, count).astype(values.dtype)[:, None, None]
+    return np.ascontiguousarray(total.transpose(1, 0, 2))
 
 
 def reduce_rows(pieces: Iterator[Values], k: int, count: int) -> Iterator[Values]:

@@ -6,6 +6,8 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image, UnidentifiedImageError
 
 import inrcodec
@@ -86,9 +88,28 @@ def test_a_thumbnail_is_near_the_reduced_picture() -> None:
     data = picture(512, 384)
     image, whole = opened(data), Image.fromarray(decoder.decode(data))
     image.thumbnail((64, 64))
-    whole.thumbnail((64, 64))
+    whole.thumbnail((64, 64), Image.Resampling.LANCZOS)
     assert image.size == whole.size
     assert np.abs(np.asarray(image).astype(int) - np.asarray(whole)).max() <= 3
+
+
+@given(st.tuples(*[st.integers(1, 300)] * 2), st.tuples(*[st.floats(1, 320)] * 2))
+@example((300, 1), (20, 20))
+@example((3, 2), (2, 2))
+def test_a_thumbnail_has_the_size_that_pillow_gives_it(native: tuple[int, int], asked: tuple[float, float]) -> None:
+    image, other = opened(picture(native[1], native[0])), Image.new("L", native)
+    image.thumbnail(asked)
+    other.thumbnail(asked)
+    assert image.size == other.size
+    assert np.asarray(image).shape[:2] == other.size[::-1]
+
+
+def test_a_thumbnail_of_what_is_drawn_already_is_pillows() -> None:
+    image, whole = opened(picture(40, 60)), Image.fromarray(decoder.decode(picture(40, 60)))
+    image.load()
+    image.thumbnail((10, 10))
+    whole.thumbnail((10, 10))
+    np.testing.assert_array_equal(np.asarray(image), np.asarray(whole))
 
 
 def test_a_thumbnail_evaluates_a_small_part_of_the_points(monkeypatch: pytest.MonkeyPatch) -> None:
