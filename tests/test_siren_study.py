@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-import siren_figures
 import siren_study as study
 import torch
 
 from inrcodec import siren
+from tests.helpers import ROOT
 
 
 def test_the_distance_to_a_law_is_half_a_step_at_its_quantiles_and_one_where_nothing_lies() -> None:
@@ -73,8 +73,9 @@ def test_descent_by_hand_in_numpy_is_autograds() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
 
 
-def test_derivatives_of_the_sample_are_autograds(capsys: pytest.CaptureFixture[str]) -> None:
-    siren_figures.derivatives(siren_figures.argparse.Namespace())
-    found = [float(word.rstrip(",")) for word in capsys.readouterr().out.split() if "e-" in word]
-    assert max(found[::2]) < 1e-8
-    assert max(found[1::2]) < 1e-4
+def test_derivatives_of_the_sample_are_autograds() -> None:
+    for autograd, differences in study.derivative_errors(
+        (ROOT / "sample_data" / "astronaut.inr").read_bytes(), 50
+    ).values():
+        assert autograd < 1e-8
+        assert differences < 1e-4

@@ -168,26 +168,11 @@ def descent(options: argparse.Namespace) -> None:
 
 def derivatives(options: argparse.Namespace) -> None:
     """How far the derivatives of a real file are from autograd's, and from differences of samples."""
-    picture = decoder.open_bytes((SAMPLES / "astronaut.inr").read_bytes(), exact=True)
-    points = np.random.default_rng(0).uniform(-0.9, 0.9, (2000, 2)).astype(np.float32)
-    found, params = picture.jet(points), [torch.tensor(p.astype(np.float64)) for p in picture.model.dequantize()]
-    at = torch.tensor(points.astype(np.float64), requires_grad=True)
-    value = (siren.forward(picture.model.arch, params, at, torch) + 1) / 2
-    slopes = [torch.autograd.grad(value[:, c].sum(), at, create_graph=True)[0] for c in range(3)]
-    bends = [sum(torch.autograd.grad(s[:, a].sum(), at, retain_graph=True)[0][:, a] for a in (0, 1)) for s in slopes]
-    h, grid = 2.0**-17, np.round(points * 2**9) / 2**9  # sums of both are float32 exactly
-    near = {shift: picture.sample(grid + h * np.array(shift)) for shift in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))}
-    difference = np.stack([near[1, 0] - near[-1, 0], near[0, 1] - near[0, -1]], -1) / (2 * h)
-    second = (sum(near[s] for s in near if s != (0, 0)) - 4 * near[0, 0]) / h**2
-    exact = picture.jet(grid)
-
-    def worst(one: NDArray[np.float64], other: NDArray[np.float64]) -> str:
-        return f"{np.abs(one - other).max() / np.abs(other).max():.1e}"
-
+    found = study.derivative_errors((SAMPLES / "astronaut.inr").read_bytes(), 2000)
     print("largest difference at 2,000 points of sample_data/astronaut.inr, relative to the largest derivative")
-    stacked = torch.stack(slopes, 1).detach().numpy(), torch.stack(bends, 1).detach().numpy()
-    print(f"gradient:  autograd {worst(found.gradient, stacked[0])}, differences {worst(difference, exact.gradient)}")
-    print(f"Laplacian: autograd {worst(found.laplacian, stacked[1])}, differences {worst(second, exact.laplacian)}\n")
+    for kind, (autograd, differences) in found.items():
+        print(f"{NAMES[kind]}: autograd {autograd:.1e}, differences {differences:.1e}")
+    print()
 
 
 PARTS = {part.__name__: part for part in (derivatives, descent, activations, camera, nonlinearities, poisson)}

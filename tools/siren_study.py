@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from inrcodec import kernels, pixels, siren
+from inrcodec import decoder, kernels, pixels, siren
 
 ARCH = siren.SirenArch((96, 96, 96, 96), 1)
 """Of all networks that are fitted here, whatever their nonlinearity."""
@@ -200,3 +200,36 @@ def descend_by_autograd(
         for tensor, slope in zip(tensors, torch.autograd.grad(loss, tensors), strict=True):
             tensor.data -= rate * slope
     return [tensor.detach().numpy() for tensor in tensors], losses
+
+
+def derivative_errors(data: bytes, count: int) -> dict[str, tuple[float, float]]:
+    """How far a file's gradient and Laplacian are, at random points, from autograd's, and from differences of samples.
+
+    The largest difference, relative to the largest derivative; all in float64.
+    """
+    picture = decoder.open_bytes(data, exact=True)
+    params = [torch.tensor(p.astype(np.float64)) for p in picture.model.dequantize()]
+    points = np.random.default_rng(0).uniform(-0.9, 0.9, (count, 2))
+    points = np.round(points * 2**9) / 2**9  # float32 exactly, and so are points 2^-17 beside them
+    at, exact = torch.tensor(points, requires_grad=True), picture.jet(points)
+    value = (siren.forward(picture.model.arch, params, at, torch) + 1) / 2
+    slopes = [torch.autograd.grad(value[:, c].sum(), at, create_graph=True)[0] for c in range(picture.channels)]
+    bends = [sum(torch.autograd.grad(s[:, a].sum(), at, retain_graph=True)[0][:, a] for a in (0, 1)) for s in slopes]
+    h, steps = 2.0**-17, np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
+    down, up, right, left = (picture.sample(points + h * step) for step in steps)
+    differences = {
+        "gradient": np.stack([down - up, right - left], -1) / (2 * h),
+        "laplacian": (down + up + right + left - 4 * picture.sample(points)) / h**2,
+    }
+    autograd = {
+        "gradient": torch.stack(slopes, 1).detach().numpy(),
+        "laplacian": torch.stack(bends, 1).detach().numpy(),
+    }
+
+    def worst(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+        return float(np.abs(one - other).max() / np.abs(other).max())
+
+    return {
+        kind: (worst(getattr(exact, kind), autograd[kind]), worst(differences[kind], getattr(exact, kind)))
+        for kind in differences
+    }
