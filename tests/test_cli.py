@@ -72,7 +72,7 @@ BAD_REQUESTS = [
     ("encode photo.png --seed -1", 2, "seed: -1"),
     ("encode", 2, "input"),
     ("transcode photo.png", 2, "transcode"),
-    ("", 2, "encode | decode | info"),
+    ("", 2, "encode | decode | view"),
     ("info good.inr --yaml", 2, "--yaml"),
     ("decode good.inr --format svg", 2, "--format svg: none of png, jpeg"),
     ("decode good.inr --depth 12", 2, "--depth"),
