@@ -16,7 +16,7 @@ function pointerMoved(event) {
 }
 
 function pointerDown(event) {
-  screen_.setPointerCapture(event.pointerId);
+  screen.setPointerCapture(event.pointerId);
   pointers.set(event.pointerId, toScreen(event));
 }
 
@@ -35,11 +35,11 @@ function keyDown(event) {
 }
 
 function listen() {
-  screen_.addEventListener("pointerdown", pointerDown);
-  screen_.addEventListener("pointermove", pointerMoved);
-  for (const end of ["pointerup", "pointercancel"]) screen_.addEventListener(end, (e) => pointers.delete(e.pointerId));
-  screen_.addEventListener("dblclick", (event) => zoomAt(2, ...toScreen(event)));
-  screen_.addEventListener("wheel", wheelTurned, { passive: false });
+  screen.addEventListener("pointerdown", pointerDown);
+  screen.addEventListener("pointermove", pointerMoved);
+  for (const end of ["pointerup", "pointercancel"]) screen.addEventListener(end, (e) => pointers.delete(e.pointerId));
+  screen.addEventListener("dblclick", (event) => zoomAt(2, ...toScreen(event)));
+  screen.addEventListener("wheel", wheelTurned, { passive: false });
   addEventListener("keydown", keyDown);
   addEventListener("resize", resize);
   addEventListener("hashchange", () => (readHash(), change({})));

@@ -113,12 +113,12 @@ vec3 shade(vec2 p, vec3 under) {
   return ${shadeCode(mode, result)};
 }
 void main() {
-  vec2 sample_ = vec2(${MOST_SAMPLES}.0 - gl_FragCoord.y, gl_FragCoord.x) - 0.5; // row, column in the tile
-  ivec2 check = (place.xy + place.z * ivec2(sample_)) / ${CHECK};
+  vec2 cell = vec2(${MOST_SAMPLES}.0 - gl_FragCoord.y, gl_FragCoord.x) - 0.5; // row, column in the tile
+  ivec2 check = (place.xy + place.z * ivec2(cell)) / ${CHECK};
   vec3 under = vec3((check.x + check.y) % 2 == 0 ? ${LIGHT.toFixed(1)} : ${DARK.toFixed(1)}), sum = vec3(0);
   for (int i = 0; i < place.w * place.w; i++) {
     vec2 inside = (vec2(i / place.w, i % place.w) + 0.5) / float(place.w);
-    sum += shade(corner.xy + corner.z * (sample_ + inside), under);
+    sum += shade(corner.xy + corner.z * (cell + inside), under);
   }
   colour = vec4(sum / float(place.w * place.w), 1);
 }`;

@@ -1,7 +1,7 @@
 // The page: what is shown where, by which painter, and how a person moves about.
 
 const find = (id) => document.getElementById(id);
-const screen_ = find("screen"), context = screen_.getContext("2d", { alpha: false });
+const screen = find("screen"), context = screen.getContext("2d", { alpha: false });
 const BACKGROUND = "#16181b";
 /** Strides of successive passes, in pixels of the screen. */
 const PASSES = [16, 4, 1];
@@ -16,19 +16,19 @@ let held = null;
 let filled = false;
 let painter = null, tiles = null, scheduled = false;
 
-const wholeZoom = () => Math.min(screen_.width / PICTURE.width, screen_.height / PICTURE.height);
+const wholeZoom = () => Math.min(screen.width / PICTURE.width, screen.height / PICTURE.height);
 /** Position in the picture of the screen's upper left corner; exact where the zoom is a power of two. */
-const cornerOf = ({ x, y, zoom }) => ({ left: x - screen_.width / 2 / zoom, top: y - screen_.height / 2 / zoom });
+const cornerOf = ({ x, y, zoom }) => ({ left: x - screen.width / 2 / zoom, top: y - screen.height / 2 / zoom });
 
 /** The picture's rectangle on the screen, in whole pixels: those whose middle lies in it. */
 function frameOf(shown) {
   const { left, top } = cornerOf(shown);
   const edge = (position, size) => Math.min(size, Math.max(0, Math.ceil(position - 0.5)));
   return {
-    left: edge(-left * shown.zoom, screen_.width),
-    top: edge(-top * shown.zoom, screen_.height),
-    right: edge((PICTURE.width - left) * shown.zoom, screen_.width),
-    bottom: edge((PICTURE.height - top) * shown.zoom, screen_.height),
+    left: edge(-left * shown.zoom, screen.width),
+    top: edge(-top * shown.zoom, screen.height),
+    right: edge((PICTURE.width - left) * shown.zoom, screen.width),
+    bottom: edge((PICTURE.height - top) * shown.zoom, screen.height),
   };
 }
 
@@ -62,18 +62,18 @@ function carryOver() {
   const ratio = view.zoom / held.zoom, old = cornerOf(held), now = cornerOf(view);
   const left = (old.left - now.left) * view.zoom, top = (old.top - now.top) * view.zoom;
   const before = document.createElement("canvas");
-  [before.width, before.height] = [screen_.width, screen_.height];
-  before.getContext("2d").drawImage(screen_, 0, 0);
+  [before.width, before.height] = [screen.width, screen.height];
+  before.getContext("2d").drawImage(screen, 0, 0);
   clearScreen();
   context.imageSmoothingEnabled = true;
-  context.drawImage(before, left, top, screen_.width * ratio, screen_.height * ratio);
+  context.drawImage(before, left, top, screen.width * ratio, screen.height * ratio);
   if (ratio > 3) return null;
-  return { left, top, right: left + screen_.width * ratio, bottom: top + screen_.height * ratio };
+  return { left, top, right: left + screen.width * ratio, bottom: top + screen.height * ratio };
 }
 
 function clearScreen() {
   context.fillStyle = BACKGROUND;
-  context.fillRect(0, 0, screen_.width, screen_.height);
+  context.fillRect(0, 0, screen.width, screen.height);
 }
 
 /** Begin to draw the view; what was being drawn is given up. */
@@ -194,9 +194,9 @@ function change(changes) {
 }
 
 /** Zoom by a factor; the point (px, py) of the screen stays where it is. */
-function zoomAt(factor, px = screen_.width / 2, py = screen_.height / 2) {
+function zoomAt(factor, px = screen.width / 2, py = screen.height / 2) {
   const zoom = Math.min(MOST_ZOOM, Math.max(Math.min(1, wholeZoom()) / 2, view.zoom * factor));
-  const [dx, dy] = [px - screen_.width / 2, py - screen_.height / 2];
+  const [dx, dy] = [px - screen.width / 2, py - screen.height / 2];
   change({ x: view.x + dx / view.zoom - dx / zoom, y: view.y + dy / view.zoom - dy / zoom, zoom });
 }
 
@@ -211,10 +211,10 @@ function showState() {
 /** The screen's size in real pixels. */
 function resize() {
   const [width, height] = [innerWidth, innerHeight].map((side) => Math.max(1, Math.round(side * devicePixelRatio)));
-  if (width === screen_.width && height === screen_.height && held) return;
+  if (width === screen.width && height === screen.height && held) return;
   const whole = held ? Math.abs(view.zoom / wholeZoom() - 1) < 1e-9 : !view.zoom;
-  [screen_.width, screen_.height] = [width, height];
-  [screen_.style.width, screen_.style.height] = [width, height].map((side) => `${side / devicePixelRatio}px`);
+  [screen.width, screen.height] = [width, height];
+  [screen.style.width, screen.style.height] = [width, height].map((side) => `${side / devicePixelRatio}px`);
   held = null;
   change(whole ? { zoom: wholeZoom() } : {});
 }
