@@ -21,7 +21,7 @@ INSTALLED = bool(CHROMIUM and DRIVER)
 SOFTWARE_GL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 NO_GL = ("--disable-gpu", "--disable-3d-apis")
 _QUIET = (
-    "--headless=new", "--no-sandbox", "--no-first-run", "--disable-background-networking",
+    "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-quic", "--force-color-profile=srgb",
 )  # fmt: skip
 
