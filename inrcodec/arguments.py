@@ -27,6 +27,9 @@ not reached, 4 over a limit, 5 output exists or cannot be written, 6 encoder fai
 """
 
 
+_INR_FILES = ".inr files, folders of them, or - for standard input"
+
+
 class _Parser(argparse.ArgumentParser):
     """A wrong command line is one line on stderr too."""
 
@@ -106,7 +109,7 @@ def _add_fleet(commands: Any) -> None:
 def _add_decode(commands: Any) -> None:
     command = commands.add_parser("decode", help=".inr -> pictures", description="Draw .inr files at any size.")
     add = command.add_argument
-    add("input", nargs="+", help=".inr files, folders of them, or - for standard input")
+    add("input", nargs="+", help=_INR_FILES)
     add("-o", "--output", help="picture file, a folder, or - for standard output; default: beside the input")
     size = command.add_mutually_exclusive_group()
     size.add_argument("--size", metavar="WxH", help="size of the output in pixels")
@@ -124,7 +127,7 @@ def _add_decode(commands: Any) -> None:
 
 def _add_view(commands: Any) -> None:
     command = commands.add_parser("view", help=".inr -> web pages", description="Make pages that evaluate the network.")
-    command.add_argument("input", nargs="+", help=".inr files, folders of them, or - for standard input")
+    command.add_argument("input", nargs="+", help=_INR_FILES)
     command.add_argument("-o", "--output", help="page, a folder, or - for standard output; default: beside the input")
     _add_limit(command)
     _add_batch(command)
@@ -133,11 +136,9 @@ def _add_view(commands: Any) -> None:
 def _add_export(commands: Any) -> None:
     command = commands.add_parser("export", help="the network itself", description="Write networks for other programs.")
     add, kind = command.add_argument, command.add_mutually_exclusive_group(required=True)
-    add("input", nargs="+", help=".inr files, folders of them, or - for standard input")
+    add("input", nargs="+", help=_INR_FILES)
     add("-o", "--output", help="file, a folder, or - for standard output; default: beside the input")
-    kind.add_argument(
-        "--glsl", dest="kind", action="store_const", const="glsl", help="a shader, for networks of narrow layers"
-    )
+    kind.add_argument("--glsl", dest="kind", action="store_const", const="glsl", help="a shader, of small networks")
     kind.add_argument("--npz", dest="kind", action="store_const", const="npz", help="the weights as NumPy arrays")
     _add_limit(command)
     _add_batch(command)
@@ -146,7 +147,7 @@ def _add_export(commands: Any) -> None:
 def _add_reader(commands: Any, name: str, short: str, long: str) -> None:
     """A command that reads files and writes none."""
     command = commands.add_parser(name, help=short, description=long)
-    command.add_argument("input", nargs="+", help=".inr files, folders of them, or - for standard input")
+    command.add_argument("input", nargs="+", help=_INR_FILES)
     _add_many(command)
     _add_limit(command)
     _add_debug(command)

@@ -9,7 +9,7 @@ from inrcodec import batch, bitstream, files, rasters
 from inrcodec.batch import Outcome, Task
 from inrcodec.commands import INR_SUFFIXES, limits_of, naming, read
 from inrcodec.decoder import Picture, Region, open_bytes
-from inrcodec.derivatives import as_picture
+from inrcodec.derivatives import KINDS, as_picture
 from inrcodec.errors import RequestError
 from inrcodec.files import STANDARD
 from inrcodec.limits import DecodeLimits
@@ -17,7 +17,7 @@ from inrcodec.metadata import NO_METADATA, parse_kinds
 from inrcodec.pixels import Codes
 from inrcodec.terminal import Interrupt
 
-_CHANNELS = ("colour", "gradient", "laplacian")
+_CHANNELS = ("colour", *KINDS)
 _KINDS = {kind.lower(): kind for kind in rasters.SUFFIXES.values()}
 
 

@@ -27,7 +27,7 @@ from inrcodec.model import QuantizedModel
 from inrcodec.pixels import DEPTHS, Codes
 from inrcodec.progress import never
 
-_JET_WORK = 4
+JET_WORK = 4
 """Times the multiplications of a value that a value with its derivatives takes: two slopes and a bend go with it."""
 _BAND = 262_144
 """Points whose float colours are held at once, before they are averaged and rounded."""
@@ -182,7 +182,7 @@ class Picture:
     @within_memory()
     @np.errstate(all="ignore")
     def _jet(self, points: NDArray[np.float32]) -> siren.Jet:
-        chunk = max(1, min(backends.CHUNK, backends.CHUNK_MACS // self.model.arch.param_count()) // _JET_WORK)
+        chunk = max(1, min(backends.CHUNK, backends.CHUNK_MACS // self.model.arch.param_count()) // JET_WORK)
         parts = []
         for start in range(0, max(1, len(points)), chunk):
             if self._stopped():
@@ -211,7 +211,7 @@ class Picture:
         shapes = {"gradient": (self.channels, 2), "laplacian": (self.channels,)}
         if kind not in shapes:
             raise RequestError(f"channels: {kind!r} is none of {', '.join(shapes)}")
-        frame = self._frame(size, region, MAX_SUPERSAMPLING, _JET_WORK)
+        frame = self._frame(size, region, MAX_SUPERSAMPLING, JET_WORK)
         out = np.empty((frame.height, frame.width, *shapes[kind]), np.float32)
         _fill(out, self._bands(frame, lambda points: getattr(self._jet(points), kind).reshape(len(points), -1)))
         return out

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from inrcodec.errors import RequestError
 from inrcodec.pixels import DEPTHS, Codes
 
+KINDS = ("gradient", "laplacian")
 _SHOWN = 99.5
 """Percentile of the values that becomes white, or black: a few edges are far steeper than all others."""
 
@@ -17,16 +18,23 @@ def as_picture(kind: str, derivative: NDArray[np.float32], depth: int = 8) -> tu
     "laplacian": (H, W, channels) -> (H, W) or (H, W, 3), the middle code where it is 0. Alpha is left out of both.
     """
     shown = shown_values(kind, derivative)
-    top, white = 2**depth - 1, white_of(shown)
+    white = white_of(shown)
+    return to_codes(kind, shown, white, depth), white
+
+
+def to_codes(kind: str, shown: NDArray[np.float64], white: float, depth: int = 8) -> Codes:
+    """What `shown_values` returns as codes of the same shape, `white` the value of the highest."""
+    top = 2**depth - 1
     codes = top * shown / white if kind == "gradient" else (top + 1) / 2 + top / 2 * shown / white
-    return np.clip(np.rint(codes), 0, top).astype(DEPTHS[depth]), white
+    clipped: Codes = np.clip(np.rint(codes), 0, top).astype(DEPTHS[depth])
+    return clipped
 
 
 def shown_values(kind: str, derivative: NDArray[np.floating]) -> NDArray[np.float64]:
     """What is shown of gradients (.., channels, 2): (..); of Laplacians (.., channels): (..) or (.., 3)."""
     colour_axis = {"gradient": -2, "laplacian": -1}.get(kind)
     if colour_axis is None:
-        raise RequestError(f"channels: {kind!r} is none of gradient, laplacian")
+        raise RequestError(f"channels: {kind!r} is none of {', '.join(KINDS)}")
     colours = 1 if derivative.shape[colour_axis] < 3 else 3
     shown = derivative.take(range(colours), colour_axis).astype(np.float64)
     if kind == "gradient":

@@ -13,24 +13,31 @@ from inrcodec.model import QuantizedModel
 def facts(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Facts of a valid file by name, ready for JSON; it is read and checked whole. Errors as of `bitstream.read`."""
     model = bitstream.read(data, limits)
-    count = model.arch.param_count()
     parts = bitstream.section_sizes(data, limits)
     return {
         "version": bitstream.VERSION,
-        "width": model.width,
-        "height": model.height,
-        "channels": model.arch.channels,
-        "bytes": len(data),
-        "bpp": round(metrics.bpp(len(data), model.height, model.width), 4),
-        "network": f"SIREN 2-{'-'.join(map(str, model.arch.dim_hidden))}-{model.arch.channels}",
-        "weights": count,
-        "zero_weights": count - sum(int((symbols != 0).sum()) for symbols in model.symbols),
-        "bits_per_weight": round(8 * len(data) / count, 2),
+        **headline(model, len(data)),
         "float32_safe": model.f32_safe,
         "content_hash": None if model.content_hash is None else f"{model.content_hash:08x}",
         "parts": parts,
         "layers": _layers(model),
         "ideal": _ideal(model, parts["weights"], len(data)),
+    }
+
+
+def headline(model: QuantizedModel, file_bytes: int) -> dict[str, Any]:
+    """The facts that take no second look at the file."""
+    count = model.arch.param_count()
+    return {
+        "width": model.width,
+        "height": model.height,
+        "channels": model.arch.channels,
+        "bytes": file_bytes,
+        "bpp": round(metrics.bpp(file_bytes, model.height, model.width), 4),
+        "network": f"SIREN 2-{'-'.join(map(str, model.arch.dim_hidden))}-{model.arch.channels}",
+        "weights": count,
+        "zero_weights": count - sum(int((symbols != 0).sum()) for symbols in model.symbols),
+        "bits_per_weight": round(8 * file_bytes / count, 2),
     }
 
 

@@ -34,14 +34,13 @@ def read_bounded(name: str, limit: int, refusal: type[InrError] = InputImageErro
     try:
         if name == STANDARD:
             return read_up_to(sys.stdin.buffer, name, limit, cure)
-        else:
-            if not stat.S_ISREG(os.stat(name).st_mode):
-                raise refusal(f"{name}: not a regular file")
-            with open(name, "rb") as file:
-                return read_up_to(file, name, limit, cure)
+        if not stat.S_ISREG(os.stat(name).st_mode):
+            raise refusal(f"{name}: not a regular file")
+        with open(name, "rb") as file:
+            return read_up_to(file, name, limit, cure)
+    except InrError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, InrError):
-            raise
         raise refusal(f"{name}: {getattr(error, 'strerror', None) or error}") from error
 
 

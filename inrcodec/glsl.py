@@ -40,7 +40,7 @@ void mainImage(out vec4 fragColor, in vec2 fragCoord) {{
 def shader(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> str:
     """The picture in the bytes of an .inr file as the text of a shader, `vec4 picture(vec2 p)` and a `mainImage`.
 
-    Raises RequestError for a network that is too wide, else errors as of `inrcodec.open`.
+    Raises RequestError for a network of too many weights, else errors as of `inrcodec.open`.
     """
     model = bitstream.read(data, limits)
     count = model.arch.param_count()

@@ -84,7 +84,7 @@ class InrImageFile(ImageFile.ImageFile):
 
 
 def _fitted(own: tuple[int, int], asked: tuple[float, float]) -> tuple[int, int] | None:
-    """The size that `thumbnail` has come out at, to the pixel; None where the picture is not made smaller."""
+    """The size that Pillow's `thumbnail` comes to, to the pixel; None where it makes the picture no smaller."""
     aspect, (x, y) = own[0] / own[1], map(math.floor, asked)
     if min(x, y) < 1 or (x >= own[0] and y >= own[1]):
         return None

@@ -1,8 +1,8 @@
 """A picture as a web page: one file, which holds the network and evaluates it on the screen, at any zoom.
 
 The page is `web/page.html` with its style and scripts; nothing is fetched, and its Content-Security-Policy forbids it.
-A fragment shader in WebGL2 draws, or JavaScript where there is none. The network travels as its symbols: zigzag
-varints, tensor by tensor in canonical order, in base64; and the quantization steps, so weights are exact there too.
+A fragment shader in WebGL2 draws, or JavaScript where there is none. The network travels as its symbols, by the raw
+coder of `entropy.py` in base64, and its quantization steps, so weights are exact there too.
 """
 
 import base64
@@ -11,18 +11,19 @@ import html
 import importlib.resources
 import json
 from string import Template
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from inrcodec import __version__, bitstream, describe, pixels
-from inrcodec.decoder import Picture, open_bytes
-from inrcodec.derivatives import shown_values, white_of
+from inrcodec import __version__, bitstream, describe, entropy, pixels
+from inrcodec.decoder import JET_WORK, Picture, open_bytes
+from inrcodec.derivatives import KINDS, shown_values, white_of
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.model import QuantizedModel, q_step
 from inrcodec.terminal import printable
 
 _SCRIPTS = ("network.js", "shade.js", "shader.js", "painters.js", "view.js", "input.js")
+_CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGBA"}
 _POINTS = 16_384
 """Most points at which derivatives are taken, to find what is to be shown white."""
 _MACS = 2**33
@@ -39,7 +40,7 @@ def page(data: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes
         title=title,
         version=__version__,
         style=_asset("style.css"),
-        facts=_facts(data, limits),
+        facts=_facts(picture.model, data, limits),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -58,30 +59,22 @@ def _script(picture: Picture) -> str:
 
 
 def _network(model: QuantizedModel) -> dict[str, Any]:
-    symbols = np.concatenate([tensor.reshape(-1) for tensor in model.symbols]).astype(np.int64)
+    sizes = [tensor.size for tensor in model.symbols]
+    # the raw coder takes all symbols, so there are bytes
+    symbols = entropy.CODERS[0].encode(np.concatenate([tensor.reshape(-1) for tensor in model.symbols]), sizes)
     return {
         "width": model.width,
         "height": model.height,
         "channels": model.arch.channels,
         "hidden": model.arch.dim_hidden,
         "steps": [q_step(code) for code in model.q_step_codes],
-        "symbols": base64.b64encode(_varints(2 * np.abs(symbols) - (symbols < 0))).decode(),
+        "symbols": base64.b64encode(cast("bytes", symbols)).decode(),
     }
-
-
-def _varints(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> bytes:
-    """Numbers 0 .. 2^35 - 1, seven bits a byte, the lowest first; all bytes of a number but its last have bit 7 set."""
-    places = np.arange(5)
-    septets = numbers[:, None] >> 7 * places
-    more = septets[:, 1:] > 0
-    more = np.concatenate([more, np.zeros((len(numbers), 1), bool)], 1)
-    present = np.concatenate([np.ones((len(numbers), 1), bool), more[:, :-1]], 1)
-    return bytes(((septets & 127) | (more << 7))[present].astype(np.uint8))
 
 
 def whites(picture: Picture) -> dict[str, float]:
     """The derivatives that are shown white, from the picture's pixels or some of them."""
-    points = max(256, min(_POINTS, _MACS // (4 * picture.model.arch.param_count())))
+    points = max(256, min(_POINTS, _MACS // (JET_WORK * picture.model.arch.param_count())))
     sides = [min(side, max(1, round(side * (points / picture.height / picture.width) ** 0.5)))
              for side in (picture.height, picture.width)]  # fmt: skip
     longer = max(picture.height, picture.width)
@@ -90,22 +83,18 @@ def whites(picture: Picture) -> dict[str, float]:
         for side, count in zip((picture.height, picture.width), sides, strict=True)
     )
     jet = picture.jet(pixels.grid(rows, columns))
-    return {kind: white_of(shown_values(kind, getattr(jet, kind))) for kind in ("gradient", "laplacian")}
+    return {kind: white_of(shown_values(kind, getattr(jet, kind))) for kind in KINDS}
 
 
-def _facts(data: bytes, limits: DecodeLimits) -> str:
+def _facts(model: QuantizedModel, data: bytes, limits: DecodeLimits) -> str:
     """Rows of the page's table."""
-    facts = describe.facts(data, limits)
-    metadata = bitstream.metadata_of(data, limits)
+    facts = describe.headline(model, len(data))
     rows = {
-        "picture": f"{facts['width']} x {facts['height']}, {_KINDS[facts['channels']]}",
+        "picture": f"{facts['width']} x {facts['height']}, {_CHANNELS[model.arch.channels]}",
         "file": f"{facts['bytes']:,} bytes, {facts['bpp']} bits per pixel",
         "network": facts["network"],
         "weights": f"{facts['weights']:,}, {facts['bits_per_weight']} bits each",
     }
-    if metadata.icc:
+    if bitstream.metadata_of(data, limits).icc:
         rows["colours"] = "its ICC profile is not applied on this page"
     return "".join(f"<tr><td>{fact}</td><td>{html.escape(str(value))}</td></tr>\n" for fact, value in rows.items())
-
-
-_KINDS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGBA"}

@@ -1,5 +1,6 @@
 """What pages and shaders draw, in headless Chromium with GL in software, against the decoder."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from inrcodec import bitstream, glsl, pixels, viewer
+from inrcodec import glsl, pixels, viewer
 from inrcodec.decoder import open_bytes
 from inrcodec.derivatives import shown_values
-from inrcodec.siren import SirenArch
-from tests.test_conformance import model_of
-from tests.test_viewer import network_of
+from tests.test_viewer import data_of, network_of
 
 pytestmark = pytest.mark.skipif(not browser.INSTALLED, reason="needs chromium and chromedriver")
 
@@ -42,10 +41,6 @@ def page_of(tmp_path: Path) -> Callable[[bytes], Path]:
     return write
 
 
-def data_of(channels: int, dims: tuple[int, ...] = (12, 10, 8)) -> bytes:
-    return bitstream.write(model_of(1.0, SirenArch(dims, channels)))
-
-
 def apart(found: NDArray[np.uint8], expected: NDArray[np.generic]) -> NDArray[np.int_]:
     expected = expected[..., None] if expected.ndim == 2 else expected
     return np.abs(found.astype(int) - np.broadcast_to(expected, found.shape).astype(int))
@@ -57,6 +52,19 @@ def over_checks(image: NDArray[np.uint8], top: int, left: int) -> NDArray[np.flo
     under = np.where((row + column) % 2, 0.8 * 255, 255.0)[..., None]
     alpha = image[..., -1:] / 255
     return np.rint(alpha * image[..., :-1] + (1 - alpha) * under)
+
+
+def at_1x(driver: WebDriver) -> NDArray[np.uint8]:
+    """The 36x24 pixels in the middle of the screen."""
+    return browser.pixels(driver)[HEIGHT // 2 - 12 : HEIGHT // 2 + 12, WIDTH // 2 - 18 : WIDTH // 2 + 18]
+
+
+@contextlib.contextmanager
+def before_pages(driver: WebDriver, source: str) -> Iterator[None]:
+    """A script that runs in every page before its own."""
+    script = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+    yield
+    driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
 @pytest.mark.parametrize("painter", PAINTERS)
@@ -72,9 +80,8 @@ def test_at_1x_it_is_the_decoders_picture(
     if channels % 2 == 0:
         expected = over_checks(expected, top, left)
         most += 1  # the expected picture was rounded before it was laid over the squares
-    screen = browser.pixels(driver)
-    assert (apart(screen[top : top + 24, left : left + 36], expected) <= most).mean() >= share
-    assert (screen[:top] == (0x16, 0x18, 0x1B)).all()  # around the picture is the page
+    assert (apart(at_1x(driver), expected) <= most).mean() >= share
+    assert (browser.pixels(driver)[:top] == (0x16, 0x18, 0x1B)).all()  # around the picture is the page
 
 
 @pytest.mark.parametrize("painter", PAINTERS)
@@ -99,8 +106,7 @@ def test_derivatives_are_the_decoders(
     white = network_of(page.read_bytes())["white"][kind]  # type: ignore[index]
     shown = shown_values(kind, getattr(picture.jet(pixels.pixel_centres(24, 36)), kind)) / white
     codes = np.clip(np.rint(255 * shown if kind == "gradient" else 128 + 127.5 * shown), 0, 255)
-    found = browser.pixels(driver)[HEIGHT // 2 - 12 : HEIGHT // 2 + 12, WIDTH // 2 - 18 : WIDTH // 2 + 18]
-    assert (apart(found, codes.reshape(24, 36, -1)) <= most).mean() >= share
+    assert (apart(at_1x(driver), codes.reshape(24, 36, -1)) <= most).mean() >= share
 
 
 def test_smaller_than_it_is_it_is_a_mean_of_points(driver: WebDriver, page_of: Callable[[bytes], Path]) -> None:
@@ -118,12 +124,12 @@ def test_without_webgl2_the_page_says_so_and_draws(page_of: Callable[[bytes], Pa
         browser.show(driver, page_of(data_of(3)), "x=18&y=12&zoom=1")
         assert browser.state(driver, "painter") == "JavaScript"
         assert "no WebGL2" in driver.find_element("id", "notice").text
-        found = browser.pixels(driver)[HEIGHT // 2 - 12 : HEIGHT // 2 + 12, WIDTH // 2 - 18 : WIDTH // 2 + 18]
+        found = at_1x(driver)
     assert (apart(found, open_bytes(data_of(3)).render()) <= 1).all()
 
 
 def test_a_network_too_wide_for_a_shader_is_drawn_without(driver: WebDriver, page_of: Callable[[bytes], Path]) -> None:
-    browser.show(driver, page_of(data_of(1, (260, 4))), "x=18&y=12&zoom=1")
+    browser.show(driver, page_of(data_of(1, 260, 4)), "x=18&y=12&zoom=1")
     assert browser.state(driver, "painter") == "JavaScript"
     assert "too large for a shader" in driver.find_element("id", "notice").text
 
@@ -134,11 +140,9 @@ def test_of_both_painters_the_faster_is_taken(driver: WebDriver, page_of: Callab
     slower = "f.readPixels = function (...a) { extra += 1e5; return read.apply(this, a); };"
     faster = "f.readPixels = function (...a) { extra -= 1e5; return read.apply(this, a); };"
     for change, painter in ((slower, "JavaScript"), (faster, "WebGL2")):
-        command = "Page.addScriptToEvaluateOnNewDocument"
-        script = driver.execute_cdp_cmd(command, {"source": slow + hook + change})["identifier"]
-        driver.get("about:blank")
-        driver.get(page_of(data_of(3)).as_uri())
-        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
+        with before_pages(driver, slow + hook + change):
+            driver.get("about:blank")
+            driver.get(page_of(data_of(3)).as_uri())
         assert browser.state(driver, "painter") == painter
 
 
@@ -153,10 +157,8 @@ HTMLCanvasElement.prototype.getContext = function (kind, options) {
 
 
 def test_a_lost_context_is_said_and_the_view_drawn_without(driver: WebDriver, page_of: Callable[[bytes], Path]) -> None:
-    command = "Page.addScriptToEvaluateOnNewDocument"
-    script = driver.execute_cdp_cmd(command, {"source": LOSE_CONTEXT})["identifier"]
-    browser.show(driver, page_of(data_of(3)), "x=18&y=12&zoom=1&renderer=gl")
-    driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
+    with before_pages(driver, LOSE_CONTEXT):
+        browser.show(driver, page_of(data_of(3)), "x=18&y=12&zoom=1&renderer=gl")
     assert browser.state(driver, "painter") == "WebGL2"
     driver.execute_script("lose(); document.getElementById('in').click()")
     browser.wait(driver)

@@ -4,45 +4,24 @@ import math
 
 import numpy as np
 import pytest
+import siren_study as study
 import torch
 
 from inrcodec import siren
 from inrcodec.network import Network, join_matrices, split_matrices
 
 
-def arcsine_cdf(values: np.ndarray) -> np.ndarray:
-    return 0.5 + np.arcsin(np.clip(values, -1, 1)) / math.pi
-
-
-def normal_cdf(values: np.ndarray) -> np.ndarray:
-    return np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in values])
-
-
-def distance(samples: np.ndarray, cdf: np.ndarray) -> float:
-    """Kolmogorov and Smirnov's distance of sorted samples to a law given by its cdf at them."""
-    return float(np.abs(np.arange(1, len(samples) + 1) / len(samples) - cdf).max())
-
-
-def pre_activations(arch: siren.SirenArch, params: siren.Params, coords: np.ndarray) -> list[np.ndarray]:
-    values, found = coords, []
-    for layer in range(arch.depth):
-        found.append(values @ params[2 * layer].T + params[2 * layer + 1])
-        values = np.sin(found[-1])
-    return found
-
-
 @pytest.mark.parametrize("depth", range(3, 9))
 def test_at_the_classic_start_every_hidden_layer_is_normal_before_and_arcsine_after_its_sine(depth: int) -> None:
     arch = siren.SirenArch((256,) * depth)
     coords = np.random.default_rng(1).uniform(-1, 1, (2000, 2)).astype(np.float32)
-    for z in pre_activations(arch, siren.init_classic(arch, seed=depth), coords)[1:]:
+    for z in study.pre_activations(siren.init_classic(arch, seed=depth), coords)[1:]:
         samples = np.sort(z.reshape(-1)[::37])
         # Near, not at: the variance settles where v = 1 - exp(-2 v), so the deviation at 0.89; the sine of N(0, 0.89^2)
         # is 0.068 away from the arcsine law, a uniform law would be 0.105 away.
         assert abs(samples.std() - 1) < 0.13
-        assert distance(samples, normal_cdf(samples)) < 0.04
-        waves = np.sin(samples)
-        assert distance(np.sort(waves), arcsine_cdf(np.sort(waves))) < 0.08
+        assert study.ks_distance(samples.astype(float), study.normal_cdf) < 0.04
+        assert study.ks_distance(np.sin(samples.astype(float)), study.arcsine_cdf) < 0.08
 
 
 def test_w0_in_every_layer_and_w0_folded_in_are_the_same_function() -> None:
@@ -175,14 +154,9 @@ def double(arch: siren.SirenArch) -> list[np.ndarray]:
 
 def by_autograd(arch: siren.SirenArch) -> siren.Jet:
     """Values, gradient and Laplacian of torch, channel by channel."""
-    params, points = [torch.tensor(p) for p in double(arch)], torch.tensor(POINTS, requires_grad=True)
-    out, gradients, laplacians = siren.forward(arch, params, points, torch), [], []
-    for channel in range(arch.channels):
-        (first,) = torch.autograd.grad(out[:, channel].sum(), points, create_graph=True)
-        second = [torch.autograd.grad(first[:, axis].sum(), points, retain_graph=True)[0][:, axis] for axis in (0, 1)]
-        gradients.append(first.detach().numpy())
-        laplacians.append((second[0] + second[1]).numpy())
-    return siren.Jet(out.detach().numpy(), np.stack(gradients, 1), np.stack(laplacians, 1))
+    params = [torch.tensor(p) for p in double(arch)]
+    jet = study.autograd_jet(lambda points: siren.forward(arch, params, points, torch), torch.tensor(POINTS))
+    return siren.Jet(*(part.detach().numpy() for part in jet))
 
 
 @pytest.mark.parametrize("arch", JET_ARCHS, ids=lambda arch: str(arch.depth))

@@ -27,19 +27,19 @@ def around(picture: decoder.Picture, zoom: int) -> decoder.Region:
     return decoder.Region(top, left, side, side)
 
 
+def derivative(picture: decoder.Picture, kind: str, region: decoder.Region | None = None) -> np.ndarray:
+    return as_picture(kind, picture.render_derivative(kind, (SIDE, SIDE), region))[0]
+
+
 def panels(picture: decoder.Picture) -> list[tuple[str, np.ndarray]]:
-    size, whole = (SIDE, SIDE), f"{picture.width}x{picture.height}"
-    derivative = {kind: picture.render_derivative(kind, size) for kind in ("gradient", "laplacian")}
+    size = (SIDE, SIDE)
     return [
-        (f"the whole, {whole}, reduced", picture.render(size)),
+        (f"the whole, {picture.width}x{picture.height}, reduced", picture.render(size)),
         ("a region at 4x", picture.render(size, around(picture, 4))),
         ("a region at 16x", picture.render(size, around(picture, 16))),
-        ("length of the gradient", as_picture("gradient", derivative["gradient"])[0]),
-        ("Laplacian", as_picture("laplacian", derivative["laplacian"])[0]),
-        (
-            "gradient at 16x",
-            as_picture("gradient", picture.render_derivative("gradient", size, around(picture, 16)))[0],
-        ),
+        ("length of the gradient", derivative(picture, "gradient")),
+        ("Laplacian", derivative(picture, "laplacian")),
+        ("gradient at 16x", derivative(picture, "gradient", around(picture, 16))),
     ]
 
 

@@ -67,18 +67,23 @@ def shown(kind: str, values: torch.Tensor) -> NDArray[np.float64]:
     return flat.reshape(SIDE, SIDE).double().numpy()
 
 
-def panels(columns: Sequence[tuple[str, siren.Jet]], truth: study.Truth, path: Path, notes: list[list[str]]) -> None:
-    """Rows of values, gradients and Laplacians, each row in the range of what is true; a column for each network."""
+Column = tuple[str, "siren.Jet | study.Truth", list[str]]
+"""Its name, what it shows, and a note for each row."""
+
+
+def panels(networks: Sequence[Column], truth: study.Truth, path: Path) -> None:
+    """Rows of values, gradients and Laplacians, each in the range of the truth, which is the first column."""
+    columns: list[Column] = [("truth", truth, ["", "", ""]), *networks]
     figure, axes = plt.subplots(3, len(columns), figsize=(3 * len(columns), 9.6))
     for row, kind in enumerate(NAMES):
         true = shown(kind, getattr(truth, kind))
         low, high = (0.0, np.percentile(true, 99)) if kind == "gradient" else np.percentile(true, (1, 99))
         if kind == "laplacian":
             low, high = -max(-low, high), max(-low, high)
-        for column, (name, jet) in enumerate(columns):
+        for column, (name, jet, notes) in enumerate(columns):
             axis = axes[row, column]
             axis.imshow(shown(kind, getattr(jet, kind)), "gray", vmin=low, vmax=high)
-            axis.set_title(f"{name if row == 0 else ''}\n{NAMES[kind]} {notes[column][row]}".strip("\n"), fontsize=10)
+            axis.set_title(f"{name if row == 0 else ''}\n{NAMES[kind]} {notes[row]}".strip("\n"), fontsize=10)
             axis.axis("off")
     figure.tight_layout()
     save(figure, path)
@@ -95,26 +100,24 @@ def nonlinearities(options: argparse.Namespace) -> None:
         "SIREN": study.Sines(0), "ReLU, positional encoding": study.Rectifiers(0, True),
         "ReLU": study.Rectifiers(0, False),
     }  # fmt: skip
-    true = siren.Jet(truth.value, truth.gradient, truth.laplacian)
-    columns, notes = [("truth", true)], [["", "", ""]]
+    columns: list[Column] = []
     print(f"signal-to-noise ratio after {options.steps} steps on the values; weights, seconds")
     for name, net in nets.items():
         start = time.perf_counter()
         jet = study.fit(net, truth, "value", options.steps)
-        columns.append((name, jet))
-        notes.append(notes_of(jet, truth))
+        notes = notes_of(jet, truth)
+        columns.append((name, jet, notes))
         count = sum(p.numel() for p in net.parameters())
-        found = ", ".join(f"{kind} {note}" for kind, note in zip(NAMES.values(), notes[-1], strict=True))
+        found = ", ".join(f"{kind} {note}" for kind, note in zip(NAMES.values(), notes, strict=True))
         psnr = study.psnr_up_to_constant(jet.value, truth.value)
         print(f"{name:26} {found}; PSNR {psnr:.1f} dB; {count:,}, {time.perf_counter() - start:.0f} s", flush=True)
-    panels(columns, truth, options.out / "siren-relu.webp", notes)
+    panels(columns, truth, options.out / "siren-relu.webp")
 
 
 def poisson(options: argparse.Namespace) -> None:
     """A picture recovered from its gradient alone, and from its Laplacian alone, through jets."""
     truth = target()
-    columns = [("truth", siren.Jet(truth.value, truth.gradient, truth.laplacian))]
-    notes = [["", "", ""]]
+    columns: list[Column] = []
     for kind in ("gradient", "laplacian"):
         start = time.perf_counter()
         jet = study.fit(study.Sines(0), truth, kind, options.steps)
@@ -122,14 +125,15 @@ def poisson(options: argparse.Namespace) -> None:
         psnr, freed = (study.psnr_up_to_constant(value, truth.value) for value in (jet.value, nearest))
         print(f"from the {NAMES[kind]} alone, {options.steps} steps, {time.perf_counter() - start:.0f} s:")
         print(f"    PSNR {psnr:.2f} dB up to a constant, {freed:.2f} dB up to a harmonic polynomial of degree 8")
-        print(f"    {', '.join(f'{NAMES[k]} {note}' for k, note in zip(NAMES, notes_of(jet, truth), strict=True))}")
+        value, *rest = notes_of(jet, truth)
+        print(f"    {', '.join(f'{name} {note}' for name, note in zip(NAMES.values(), (value, *rest), strict=True))}")
         level = truth.value.mean() - jet.value.mean()
-        columns.append((f"from its {NAMES[kind]}", jet._replace(value=jet.value + level)))
-        notes.append([f"{psnr:.1f} dB PSNR", *notes_of(jet, truth)[1:]])
+        shifted = jet._replace(value=jet.value + level)
+        columns.append((f"from its {NAMES[kind]}", shifted, [f"{psnr:.1f} dB PSNR", *rest]))
         if kind == "laplacian":
-            columns.append(("the same, harmonic part removed", jet._replace(value=nearest)))
-            notes.append([f"{freed:.1f} dB PSNR", *notes[-1][1:]])
-    panels(columns, truth, options.out / "siren-poisson.webp", notes)
+            harmless = jet._replace(value=nearest)
+            columns.append(("the same, harmonic part removed", harmless, [f"{freed:.1f} dB PSNR", *rest]))
+    panels(columns, truth, options.out / "siren-poisson.webp")
 
 
 def camera(options: argparse.Namespace) -> None:

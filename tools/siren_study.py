@@ -44,7 +44,12 @@ def activations(width: int, depth: int, points: int, seed: int) -> list[NDArray[
     """What goes into the sines of each layer at the classic start, for random points of the square."""
     arch = siren.SirenArch((width,) * depth)
     params = [p.astype(np.float64) for p in siren.init_classic(arch, seed)]
-    values, sums = np.random.default_rng(seed).uniform(-1, 1, (points, 2)), []
+    return pre_activations(params, np.random.default_rng(seed).uniform(-1, 1, (points, 2)))
+
+
+def pre_activations(params: Sequence[NDArray[np.floating]], coords: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+    """What goes into the sines of each layer of a network, (N, neurons)."""
+    values, sums = coords, []
     for weight, bias in zip(params[:-2:2], params[1:-2:2], strict=True):
         sums.append(values @ weight.T + bias)
         values = np.sin(sums[-1])
@@ -86,6 +91,22 @@ def truth_of(image: NDArray[np.uint8]) -> Truth:
     return Truth(coords, column(waves @ coefficients @ waves.T), gradient, column(laplacian))
 
 
+def autograd_jet(function: Callable[[Tensor], Tensor], coords: Tensor) -> siren.Jet:
+    """(N, 2) -> (N, channels) differentiated by autograd, twice, channel by channel."""
+    points = coords.clone().requires_grad_()
+    value = function(points)
+    slopes, bends = [], []
+    for channel in value.unbind(1):
+        (slope,) = torch.autograd.grad(channel.sum(), points, create_graph=True)
+        second = [
+            torch.autograd.grad(along.sum(), points, retain_graph=True, materialize_grads=True)[0][:, axis]
+            for axis, along in enumerate(slope.unbind(1))
+        ]
+        slopes.append(slope)
+        bends.append(second[0] + second[1])
+    return siren.Jet(value, torch.stack(slopes, 1), torch.stack(bends, 1))
+
+
 class Sines(nn.Module):
     """A SIREN from its classic start, with jets."""
 
@@ -122,15 +143,7 @@ class Rectifiers(nn.Module):
         return self.layers(coords)
 
     def jet(self, coords: Tensor) -> siren.Jet:
-        """By autograd, twice."""
-        points = coords.clone().requires_grad_()
-        value = self(points)
-        (slopes,) = torch.autograd.grad(value.sum(), points, create_graph=True)
-        bend = torch.zeros_like(value)
-        for axis in (0, 1):
-            (second,) = torch.autograd.grad(slopes[:, axis].sum(), points, retain_graph=True, materialize_grads=True)
-            bend = bend + second[:, axis : axis + 1]
-        return siren.Jet(value, slopes[:, None], bend)
+        return autograd_jet(self, coords)
 
 
 def fit(net: nn.Module, truth: Truth, by: str, steps: int, seed: int = 0) -> siren.Jet:
@@ -211,25 +224,23 @@ def derivative_errors(data: bytes, count: int) -> dict[str, tuple[float, float]]
     params = [torch.tensor(p.astype(np.float64)) for p in picture.model.dequantize()]
     points = np.random.default_rng(0).uniform(-0.9, 0.9, (count, 2))
     points = np.round(points * 2**9) / 2**9  # float32 exactly, and so are points 2^-17 beside them
-    at, exact = torch.tensor(points, requires_grad=True), picture.jet(points)
-    value = (siren.forward(picture.model.arch, params, at, torch) + 1) / 2
-    slopes = [torch.autograd.grad(value[:, c].sum(), at, create_graph=True)[0] for c in range(picture.channels)]
-    bends = [sum(torch.autograd.grad(s[:, a].sum(), at, retain_graph=True)[0][:, a] for a in (0, 1)) for s in slopes]
+    exact = picture.jet(points)
+
+    def colours(at: Tensor) -> Tensor:
+        return (siren.forward(picture.model.arch, params, at, torch) + 1) / 2
+
+    autograd = siren.Jet(*(part.detach().numpy() for part in autograd_jet(colours, torch.tensor(points))))
     h, steps = 2.0**-17, np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
     down, up, right, left = (picture.sample(points + h * step) for step in steps)
     differences = {
         "gradient": np.stack([down - up, right - left], -1) / (2 * h),
         "laplacian": (down + up + right + left - 4 * picture.sample(points)) / h**2,
     }
-    autograd = {
-        "gradient": torch.stack(slopes, 1).detach().numpy(),
-        "laplacian": torch.stack(bends, 1).detach().numpy(),
-    }
 
     def worst(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
         return float(np.abs(one - other).max() / np.abs(other).max())
 
     return {
-        kind: (worst(getattr(exact, kind), autograd[kind]), worst(differences[kind], getattr(exact, kind)))
+        kind: (worst(getattr(exact, kind), getattr(autograd, kind)), worst(differences[kind], getattr(exact, kind)))
         for kind in differences
     }

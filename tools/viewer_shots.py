@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from inrcodec import decoder, derivatives, pixels, viewer
+from inrcodec import decoder, derivatives, viewer
 
 SIDE = 512
 """Of the window that agreement is measured in, and of the region at 8x on the screen."""
@@ -36,20 +36,17 @@ def first_pixels(driver: WebDriver, page: Path) -> None:
 def expected(picture: decoder.Picture, zoom: int, kind: str, white: dict[str, float]) -> np.ndarray:
     """What the upper left corner of the picture is to be at `zoom`, at most SIDE wide and high."""
     height, width = (min(side, SIDE // zoom) for side in (picture.height, picture.width))
+    size, region = (zoom * height, zoom * width), decoder.Region(0, 0, height, width)
     if kind == "colour":
-        return picture.render((zoom * height, zoom * width), decoder.Region(0, 0, height, width))
-    longer = max(picture.height, picture.width)
-    rows = pixels.axis_positions(picture.height, longer, 0, height, zoom * height)
-    columns = pixels.axis_positions(picture.width, longer, 0, width, zoom * width)
-    values = getattr(picture.jet(pixels.grid(rows, columns)), kind)
-    shown = derivatives.shown_values(kind, values).reshape(len(rows), len(columns), -1) / white[kind]
-    return np.clip(np.rint(255 * shown if kind == "gradient" else 128 + 127.5 * shown), 0, 255)
+        return picture.render(size, region)
+    shown = derivatives.shown_values(kind, picture.render_derivative(kind, size, region))
+    return derivatives.to_codes(kind, shown, white[kind])
 
 
 def agreement(driver: WebDriver, page: Path, picture: decoder.Picture, white: dict[str, float]) -> None:
     """Print how near both painters are to the decoder; a picture with alpha has squares under it and is left out."""
     browser.resize(driver, SIDE, SIDE)
-    for kind in ("colour", "gradient", "laplacian"):
+    for kind in ("colour", *derivatives.KINDS):
         for zoom in (1, 8):
             truth = expected(picture, zoom, kind, white)
             truth = np.broadcast_to(truth if truth.ndim == 3 else truth[..., None], (*truth.shape[:2], 3))

@@ -44,11 +44,12 @@ vec4 cosine(vec4 z) {
 }`;
 
 /** Arrays of a layer's values, and with `jets` of their two slopes and their Laplacian, four neurons in each. */
-const declared = (name, count, jets) => (jets ? ["", "y", "x", "l"] : [""]).map((kind) => `${name}${kind}[${count}]`);
+const kindsOf = (jets) => (jets ? ["", "y", "x", "l"] : [""]);
+const declared = (name, count, jets) => kindsOf(jets).map((kind) => `${name}${kind}[${count}]`);
 
 /** One layer, from the arrays called `from` to those called `to`. */
 function layerCode(columns, rows, start, from, to, sines, jets) {
-  const kinds = jets ? ["", "y", "x", "l"] : [""];
+  const kinds = kindsOf(jets);
   const sums = kinds.map((kind) => `z${kind} += m * ${from}${kind}[i];`).join(" ");
   const after = !sines
     ? kinds.map((kind) => `${to}${kind}[j] = z${kind};`).join(" ")

@@ -32,7 +32,7 @@ function frameOf(shown) {
   };
 }
 
-/** All tiles of all passes. Their size follows `painter.work`, the multiplications of a tile that takes about `painter.patience` ms. */
+/** All tiles of all passes; their size follows `painter.work`, the multiplications of a tile of `painter.patience` ms. */
 function* allTiles(shown, covered) {
   const frame = frameOf(shown), corner = cornerOf(shown);
   for (const stride of PASSES) {
@@ -56,12 +56,14 @@ function* allTiles(shown, covered) {
 const contains = (box, { row, column, w, h, stride }) =>
   row >= box.top && column >= box.left && row + h * stride <= box.bottom && column + w * stride <= box.right;
 
+/** What the screen held, while it is drawn anew; one canvas for all moves. */
+const before = document.createElement("canvas");
+
 /** Put on the screen what it held, where that lies in the new view; its rectangle there, null where it is too coarse. */
 function carryOver() {
   if (!held || held.show !== view.show) return clearScreen(), null;
   const ratio = view.zoom / held.zoom, old = cornerOf(held), now = cornerOf(view);
   const left = (old.left - now.left) * view.zoom, top = (old.top - now.top) * view.zoom;
-  const before = document.createElement("canvas");
   [before.width, before.height] = [screen.width, screen.height];
   before.getContext("2d").drawImage(screen, 0, 0);
   clearScreen();
@@ -140,21 +142,21 @@ function finish() {
 /** The shader where it works and pays, else numbers; `trouble` says what has gone wrong with the shader. */
 function choosePainter(trouble = "") {
   const asked = hash().get("renderer");
+  let told = "Drawn by JavaScript, which is faster here than WebGL2: its shaders run on no GPU.";
   painter = new NumberPainter();
-  if (!trouble && asked === "js") trouble = "asked for by the page's address";
   try {
-    if (trouble) throw new Error(trouble);
+    if (trouble || asked === "js") throw new Error(trouble || "asked for by the page's address");
     const shader = new ShaderPainter();
-    if (asked === "gl" || isFaster(shader, painter)) painter = shader;
-    else find("painter").textContent = "Drawn by JavaScript, which is faster here than WebGL2: its shaders run on no GPU.";
+    if (asked === "gl" || isFaster(shader, painter)) {
+      painter = shader;
+      told = "Drawn by WebGL2 in single precision, to within a code or two of the decoder.";
+    }
   } catch (error) {
-    find("painter").textContent = `Drawn by JavaScript, which is slower: ${error.message}.`;
+    told = `Drawn by JavaScript, which is slower: ${error.message}.`;
     find("notice").textContent = `Drawn by JavaScript, slowly: ${error.message}`;
     setTimeout(() => (find("notice").textContent = ""), 6000);
   }
-  if (painter.name === "WebGL2") {
-    find("painter").textContent = "Drawn by WebGL2 in single precision, to within a code or two of the decoder.";
-  }
+  find("painter").textContent = told;
   document.documentElement.dataset.painter = painter.name;
 }
 
@@ -180,9 +182,11 @@ function readHash() {
   if (MODES.includes(asked.get("show"))) view.show = asked.get("show");
 }
 
+const boundedZoom = (zoom) => Math.min(MOST_ZOOM, Math.max(Math.min(1, wholeZoom()) / 2, zoom));
+
 /** Keep the view where there is something to see. */
 function settle() {
-  view.zoom = Math.min(MOST_ZOOM, Math.max(Math.min(1, wholeZoom()) / 2, view.zoom || wholeZoom()));
+  view.zoom = boundedZoom(view.zoom || wholeZoom());
   view.x = Math.min(PICTURE.width, Math.max(0, view.x));
   view.y = Math.min(PICTURE.height, Math.max(0, view.y));
 }
@@ -195,7 +199,7 @@ function change(changes) {
 
 /** Zoom by a factor; the point (px, py) of the screen stays where it is. */
 function zoomAt(factor, px = screen.width / 2, py = screen.height / 2) {
-  const zoom = Math.min(MOST_ZOOM, Math.max(Math.min(1, wholeZoom()) / 2, view.zoom * factor));
+  const zoom = boundedZoom(view.zoom * factor);
   const [dx, dy] = [px - screen.width / 2, py - screen.height / 2];
   change({ x: view.x + dx / view.zoom - dx / zoom, y: view.y + dy / view.zoom - dy / zoom, zoom });
 }
