@@ -54,12 +54,8 @@ def is_f32_safe(model: QuantizedModel) -> bool:
 
 def _agreement(model: QuantizedModel, scale: int) -> Agreement:
     """float32 against float64 at a multiple of the native size."""
-    height, width, longer = model.height, model.width, max(model.height, model.width)
-    rows = pixels.axis_positions(height, longer, 0, height, scale * height)
-    columns = pixels.axis_positions(width, longer, 0, width, scale * width)
-    step = -(-len(rows) * len(columns) // _MOST_POINTS)
-    index = np.arange(0, len(rows) * len(columns), step)
-    coords = np.stack([rows[index // len(columns)], columns[index % len(columns)]], 1)
+    index = pixels.spread(scale * model.height, scale * model.width, _MOST_POINTS)
+    coords = pixels.pixel_points(model.height, model.width, index, scale)
     single, double = (pixels.to_codes(numpy_backend(model, dtype)(coords)) for dtype in (np.float32, np.float64))
     return compare(single, double)
 

@@ -7,8 +7,6 @@ so that the file meets the target (`targets.py`).
 No file is worse than the picture's mean colour everywhere: where a search ends below that, this is the file.
 """
 
-import math
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,14 +27,15 @@ from inrcodec import (
     siren,
     targets,
 )
-from inrcodec.compress import PruneConfig, QuantizeConfig, Quantizer, Stage, prune, within
+from inrcodec.compress import Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
-from inrcodec.fit import FitConfig, Picture, optimize
+from inrcodec.fit import Picture, optimize
 from inrcodec.memory import shortage_is_an_error
 from inrcodec.metadata import Metadata
 from inrcodec.network import Network
-from inrcodec.progress import SILENT, Estimate, Monitor
+from inrcodec.plan import Plan, announcement, ending, plan, shortened
+from inrcodec.progress import SILENT, Monitor
 from inrcodec.resume import Session
 from inrcodec.state import FORGETFUL, Keeper
 
@@ -207,103 +206,6 @@ def start(codes: NDArray[np.uint8], point: ladder.Rung, seed: int, device: torch
         return Network(arch, siren.one_colour(arch, pixels.to_unit(codes[0, 0])), device)
     arch = ladder.choose_arch(height, width, channels, point.weights_per_pixel)
     return Network(arch, siren.init(arch, seed, ladder.init_config(height, width)), device)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The searches of one encode."""
-
-    fit: FitConfig
-    prune: PruneConfig
-    quantize: QuantizeConfig
-    roundings: int = 1
-    """Expected: a target may take more than one."""
-
-    @property
-    def steps(self) -> tuple[int, int, int]:
-        """Steps of the three stages."""
-        prune_steps = self.prune.refit.steps if self.prune.fraction else 0
-        return self.fit.steps, prune_steps, self.roundings * self.quantize.refit.steps
-
-
-_WIDTH_OF_RATE = 28
-"""`FitConfig.rate` is for networks of this mean width; the rate goes as 1 / width (docs/experiments.md)."""
-_FASTEST = 1.5
-"""Largest factor by which a narrow network's rate is raised."""
-
-
-def plan(config: EncoderConfig, point: ladder.Rung, arch: siren.SirenArch) -> Plan:
-    """The searches of an encode: steps from the effort, noise from the quality, rates from the network's width."""
-    width = math.sqrt(arch.param_count() / arch.depth)
-    longer, faster = 2.0 ** (config.effort - 5), min(_FASTEST, _WIDTH_OF_RATE / width)
-
-    def scaled(fit: FitConfig) -> FitConfig:
-        return with_steps(replace(fit, rate=faster * fit.rate, seed=config.seed), longer * fit.steps)
-
-    pruning, quantizing = PruneConfig(config.prune), QuantizeConfig(point.noise)
-    return Plan(
-        scaled(FitConfig()),
-        replace(pruning, refit=scaled(pruning.refit)),
-        replace(quantizing, refit=scaled(quantizing.refit)),
-        roundings=1 if config.psnr is None else 2,
-    )
-
-
-def with_steps(fit: FitConfig, steps: float) -> FitConfig:
-    """The same fit in another number of steps; one of more than the default's leaves the high rates sooner.
-
-    In directions that are half noise steps of a fixed length carry the weights away as the root of their number, and a
-    fit that stays long at a high rate decays (docs/experiments.md).
-    """
-    usual = FitConfig()
-    return replace(fit, steps=max(1, round(steps)), decay=usual.decay * max(1.0, steps / usual.steps))
-
-
-def work(searches: Plan, weights: int) -> estimate.Work:
-    """What the searches are, to an estimate."""
-    return estimate.Work(sum(searches.steps), searches.roundings, weights)
-
-
-_FINISHING = 0.9
-"""Of a time limit, for the search: estimates are off by a few percent, and the file is written and checked after it."""
-
-
-def shortened(searches: Plan, network: Network, picture: Picture, timing: estimate.Timing, limit: float | None) -> Plan:
-    """The same searches with as many steps as a time limit in seconds leaves for them."""
-    if limit is None:
-        return searches
-    todo = work(searches, network.arch.param_count())
-    part = estimate.fraction_within(timing, todo, len(picture), searches.fit, _FINISHING * limit)
-
-    def scaled(fit: FitConfig) -> FitConfig:
-        return with_steps(fit, part * fit.steps)
-
-    return replace(
-        searches,
-        fit=scaled(searches.fit),
-        prune=replace(searches.prune, refit=scaled(searches.prune.refit)),
-        quantize=replace(searches.quantize, refit=scaled(searches.quantize.refit)),
-    )
-
-
-def ending(monitor: Monitor, limit: float | None) -> Monitor:
-    """The monitor, which also says to stop so many seconds from now, less a part to finish in."""
-    if limit is None:
-        return monitor
-    end = time.monotonic() + _FINISHING * limit
-    return replace(monitor, stopped=lambda: monitor.stopped() or time.monotonic() >= end)
-
-
-def announcement(
-    network: Network, picture: Picture, searches: Plan, timing: estimate.Timing, config: EncoderConfig
-) -> Estimate:
-    """How long an encode will take, by a few timed steps."""
-    count = network.arch.param_count()
-    seconds = estimate.seconds(timing, work(searches, count), len(picture), searches.fit)
-    fewer = count / len(picture) * estimate.LONG / seconds
-    quality = sum(ladder.rung(quality).weights_per_pixel <= fewer for quality in range(101)) - 1
-    ways = estimate.what_to_lower(config, seconds, quality)
-    return Estimate(picture.height, picture.width, count, seconds, ways)
 
 
 def _search(

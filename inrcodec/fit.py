@@ -93,14 +93,9 @@ class Picture:
     def __init__(self, image: NDArray[np.uint8], device: torch.device) -> None:
         """`image` is (H, W, C) uint8."""
         self.height, self.width, self.channels = map(int, image.shape)
-        longer = max(self.height, self.width)
         self._codes = torch.tensor(image.reshape(-1, self.channels), device=device)
-        self._rows = torch.tensor(
-            pixels.axis_positions(self.height, longer, 0, self.height, self.height), device=device
-        )
-        self._columns = torch.tensor(
-            pixels.axis_positions(self.width, longer, 0, self.width, self.width), device=device
-        )
+        axes = pixels.axes(self.height, self.width)
+        self._rows, self._columns = (torch.tensor(positions, device=device) for positions in axes)
 
     def __len__(self) -> int:
         return len(self._codes)
@@ -251,7 +246,7 @@ class PixelSums:
 def mse(sums: PixelSums, at: Sequence[Tensor], most: int) -> float:
     """Mean squared error of the values at the tensors `at`, over at most `most` evenly spread pixels."""
     picture = sums.picture
-    index = torch.arange(0, len(picture), -(-len(picture) // most), device=sums.network.device)
+    index = torch.from_numpy(pixels.spread(picture.height, picture.width, most)).to(sums.network.device)
     return sums.squared_error(at, index) / (len(index) * picture.channels)
 
 

@@ -50,13 +50,39 @@ def grid(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.
     return coords.reshape(-1, 2)
 
 
+def axes(height: int, width: int, scale: int = 1) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Coordinates of the rows (scale * height,) and columns (scale * width,) of a picture at a multiple of its size."""
+    longer = max(height, width)
+    rows, columns = (axis_positions(side, longer, 0, side, scale * side) for side in (height, width))
+    return rows, columns
+
+
 def pixel_centres(height: int, width: int) -> NDArray[np.float32]:
     """(height * width, 2) float32 coordinates (y, x) of all pixels of a picture, row by row."""
-    longer = max(height, width)
-    return grid(
-        axis_positions(height, longer, 0, height, height),
-        axis_positions(width, longer, 0, width, width),
-    )
+    return grid(*axes(height, width))
+
+
+def pixel_points(height: int, width: int, index: NDArray[np.int64], scale: int = 1) -> NDArray[np.float32]:
+    """(N, 2) float32 coordinates of the pixels (N,) of a picture at a multiple of its size, numbered row by row."""
+    rows, columns = axes(height, width, scale)
+    return np.stack([rows[index // len(columns)], columns[index % len(columns)]], 1)
+
+
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+def spread(height: int, width: int, most: int) -> NDArray[np.int64]:
+    """At most `most` ascending pixel numbers of a picture, none twice, evenly spread over rows and over columns.
+
+    All where that is not over `most`, else the pixels of a Fibonacci lattice, whose points (i / most, i golden mod 1)
+    are spread evenly in both directions and in step with nothing. A fixed stride that shares a factor with the width
+    sees a few columns only.
+    """
+    if height * width <= most:
+        return np.arange(height * width)
+    i = np.arange(most)
+    rows, columns = i * height // most, (i * _GOLDEN % 1 * width).astype(np.int64)
+    return np.unique(rows * width + columns)
 
 
 def to_unit(codes: NDArray[np.uint8]) -> NDArray[np.float32]:

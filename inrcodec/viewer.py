@@ -75,14 +75,8 @@ def _network(model: QuantizedModel) -> dict[str, Any]:
 def whites(picture: Picture) -> dict[str, float]:
     """The derivatives that are shown white, from the picture's pixels or some of them."""
     points = max(256, min(_POINTS, _MACS // (JET_WORK * picture.model.arch.param_count())))
-    sides = [min(side, max(1, round(side * (points / picture.height / picture.width) ** 0.5)))
-             for side in (picture.height, picture.width)]  # fmt: skip
-    longer = max(picture.height, picture.width)
-    rows, columns = (
-        pixels.axis_positions(side, longer, 0, side, side)[np.arange(count) * side // count]
-        for side, count in zip((picture.height, picture.width), sides, strict=True)
-    )
-    jet = picture.jet(pixels.grid(rows, columns))
+    index = pixels.spread(picture.height, picture.width, points)
+    jet = picture.jet(pixels.pixel_points(picture.height, picture.width, index))
     return {kind: white_of(shown_values(kind, getattr(jet, kind))) for kind in KINDS}
 
 

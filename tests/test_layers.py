@@ -19,7 +19,7 @@ RANKS = {
     "decoder": 4, "derivatives": 2, "describe": 4, "fit": 4, "modules": 4,
     "conformance": 5, "curvature": 5, "ladder": 5, "pilot": 5,
     "compress": 6, "estimate": 6, "resume": 6,
-    "targets": 7,
+    "targets": 7, "plan": 7,
     "encoder": 8,
     "arguments": 2, "batch": 3, "commands": 3,
     "viewer": 5, "glsl": 4, "cmd_view": 6,

@@ -18,6 +18,7 @@ from inrcodec.errors import CheckpointError
 from inrcodec.fit import FitConfig, Picture, PixelSums, Search, no_projection
 from inrcodec.network import Network
 from inrcodec.optim import Soap
+from inrcodec.plan import Plan
 from inrcodec.progress import Monitor, Progress
 from inrcodec.state import State
 from tests.pictures import waves
@@ -102,7 +103,7 @@ def test_an_encode_that_is_gone_on_with_makes_the_same_bytes(step: int, whole: b
 
 
 def test_it_makes_the_same_bytes_after_a_retreat_from_divergence() -> None:
-    def divergent(*arguments: object) -> encoder.Plan:
+    def divergent(*arguments: object) -> Plan:
         found = plan(*arguments)
         fit = dataclasses.replace(found.fit, rate=100 * found.fit.rate, leap=0.5, evaluate_every=20)
         return dataclasses.replace(found, fit=fit)

@@ -15,6 +15,7 @@ from inrcodec.errors import EncodeError, ResourceError
 from inrcodec.fit import FitConfig, Picture, PixelSums, chunk_map, optimize
 from inrcodec.kernels import Tape
 from inrcodec.network import Network
+from inrcodec.plan import Plan
 from inrcodec.progress import SILENT, Monitor
 from tests.pictures import waves
 
@@ -55,7 +56,7 @@ def test_no_file_is_worse_than_one_colour(name: str, target: dict[str, float]) -
 
 @pytest.mark.parametrize("factor", [100, 1e6])
 def test_a_rate_far_too_high_ends_no_worse_than_one_colour(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
-    def too_fast(*arguments: object) -> encoder.Plan:
+    def too_fast(*arguments: object) -> Plan:
         found = plan(*arguments)
         return dataclasses.replace(found, fit=dataclasses.replace(found.fit, rate=factor * found.fit.rate))
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inrcodec import encoder, estimate, images, terminal
+from inrcodec import encoder, estimate, images, plan, terminal
 from inrcodec.config import EncoderConfig
 from inrcodec.fit import Picture
 from inrcodec.progress import Estimate, Monitor
@@ -57,9 +57,9 @@ def print_row(image: np.ndarray, config: EncoderConfig, encode: bool) -> None:
     goal = encoder.choose_goal(config, height, width, channels)
     point = encoder.choose_point(image, config, goal, device, Monitor())
     network, picture = encoder.start(image, point, config.seed, device), Picture(image, device)
-    searches = encoder.plan(config, point, network.arch)
+    searches = plan.plan(config, point, network.arch)
     timing = estimate.measure(network, picture, searches.fit)
-    seconds = estimate.seconds(timing, encoder.work(searches, network.arch.param_count()), len(picture), searches.fit)
+    seconds = estimate.seconds(timing, plan.work(searches, network.arch.param_count()), len(picture), searches.fit)
     print(
         f"{width:>5}x{height:<4}{width * height / 1e6:>8.1f}{config.bpp:>6}{network.arch.param_count():>10,}"
         f"{1e3 * timing.step:>8.1f} ms{terminal.spoken(seconds):>16}",
