@@ -127,7 +127,7 @@ def _add_decode(commands: Any) -> None:
 
 def _add_view(commands: Any) -> None:
     command = commands.add_parser(
-        "view", help=".inr -> web pages", description="Make pages that evaluate the network, at up to 4096 times."
+        "view", help=".inr -> web pages", description="Make pages that evaluate the network, enlarged up to 4096 times."
     )
     command.add_argument("input", nargs="+", help=_INR_FILES)
     command.add_argument("-o", "--output", help="page, a folder, or - for standard output; default: beside the input")
