@@ -317,6 +317,16 @@ def test_published_curves_are_compared_with_our_mean_and_drawn(tmp_path: Path) -
         assert drawn.width > 800
 
 
+def test_our_curve_is_drawn_through_all_its_points_in_the_shape_that_bd_rate_takes() -> None:
+    points = [(0.15, 24.96), (0.3, 27.13), (0.8, 30.7)]
+    rates, psnrs = rd_report.smooth(points)
+    for rate, psnr in points:
+        assert rates[psnrs.index(psnr)] == pytest.approx(rate)
+    straight = np.interp(0.5, *zip(*points, strict=True))
+    assert np.interp(0.5, rates, psnrs) > straight + 0.1
+    assert rd_report.smooth(points[:1]) == ([pytest.approx(0.15)], [24.96])
+
+
 # The baselines
 
 
