@@ -16,7 +16,7 @@ examples:
   inrcodec decode photo.inr -o big.png --scale 3       three times as large
   inrcodec decode photo.inr -o eye.png --region 100,50,64,64 --size 512x512
   inrcodec decode photo.inr -o edges.png --channels gradient
-  inrcodec view photo.inr -o photo.html                a page that zooms without end
+  inrcodec view photo.inr -o photo.html                a page that zooms, to 4096x
   inrcodec compare photo.png photo.inr                 PSNR and MS-SSIM
   inrcodec info photo.inr --json
   inrcodec verify photo.inr                            is it drawn as it should be
