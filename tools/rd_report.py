@@ -1,11 +1,11 @@
 """The files of a rate-distortion run: CompressAI's JSON, every row as JSON and as CSV, and the plot."""
 
 import csv
-import importlib.util
 import io
 import itertools
 import json
 import math
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ from rd_summary import Points, Results
 from rd_work import Settings, slug, write
 
 import inrcodec
-from inrcodec import metrics
+from inrcodec import extras, metrics
+from inrcodec.errors import NotInstalledError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,13 +27,16 @@ COLOURS = {"JPEG": "#d55e00", "WebP": "#0072b2", "JPEG2000": "#cc9900", "AVIF": 
 
 
 def write_all(results: Results, settings: Settings, name: str, folder: Path) -> list[str]:
-    """Write every file that the results allow; returns their names."""
+    """Write every file that the results allow; returns their names. Without matplotlib no plot, which it says."""
     texts = {"per_picture.json": as_json(per_picture(results)), "rd.csv": as_csv(results)}
     if results.complete():
         texts[f"{slug(name)}.json"] = as_json(compressai(results, settings, name))
     for file, text in texts.items():
         write(folder / file, text.encode())
-    if importlib.util.find_spec("matplotlib") is None:
+    try:
+        extras.require("the plot, rd.png,", "matplotlib")
+    except NotInstalledError as error:
+        print(error, file=sys.stderr)
         return list(texts)
     plot(results, name, folder / "rd.png")
     return [*texts, "rd.png"]
