@@ -200,7 +200,7 @@ SCREENS = {"desktop": (1000, 640, 1, False), "phone": (360, 640, 2, True), "low"
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("shape", [(24, 36), (40, 8)])
+@pytest.mark.parametrize("shape", [(24, 36), (40, 8), (4, 60)])
 def test_the_whole_picture_is_free_of_the_toolbar_and_as_large_as_can_be(
     driver: WebDriver, page_of: Callable[[bytes], Path], shape: tuple[int, int], screen: str
 ) -> None:
@@ -220,6 +220,19 @@ def test_the_whole_picture_is_free_of_the_toolbar_and_as_large_as_can_be(
     assert len(across) >= ratio * width - 2 or len(down) >= free - 8 * ratio - 2
     assert abs(down[0] + down[-1] - (free - 8 * ratio)) <= 4
     assert abs(across[0] + across[-1] - ratio * width) <= 4
+
+
+def test_the_whole_picture_stays_whole_where_the_window_changes(
+    driver: WebDriver, page_of: Callable[[bytes], Path]
+) -> None:
+    browser.show(driver, page_of(data_of(3)), "renderer=js")
+    for width, height in ((500, 400), (WIDTH, HEIGHT)):
+        before = address(driver)["zoom"]
+        browser.resize(driver, width, height)
+        WebDriverWait(driver, 30, 0.02).until(lambda driver, before=before: address(driver)["zoom"] != before)
+        browser.wait(driver)
+        free = driver.find_element("id", "toolbar").rect["y"] - 8
+        assert float(address(driver)["zoom"]) == pytest.approx(min(width / 36, free / 24), rel=0.02)
 
 
 def test_the_zoom_ends_where_the_page_and_the_manual_say(driver: WebDriver, page_of: Callable[[bytes], Path]) -> None:
