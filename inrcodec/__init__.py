@@ -135,7 +135,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'inrcodec' has no attribute {name!r}")
     module, attribute = _HOMES[name]
     if module in _NEEDS:
-        importlib.import_module("inrcodec.extras").require(f"inrcodec.{name}", *_NEEDS[module])
+        from inrcodec import extras
+
+        extras.require(f"inrcodec.{name}", *_NEEDS[module])
     return getattr(importlib.import_module(f"inrcodec.{module}"), attribute)
 
 

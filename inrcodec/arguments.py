@@ -16,7 +16,7 @@ examples:
   inrcodec decode photo.inr -o big.png --scale 3       three times as large
   inrcodec decode photo.inr -o eye.png --region 100,50,64,64 --size 512x512
   inrcodec decode photo.inr -o edges.png --channels gradient
-  inrcodec view photo.inr -o photo.html                a page that zooms without end
+  inrcodec view photo.inr -o photo.html                a page that zooms, to 4096x
   inrcodec compare photo.png photo.inr                 PSNR and MS-SSIM
   inrcodec info photo.inr --json
   inrcodec verify photo.inr                            is it drawn as it should be
@@ -126,7 +126,9 @@ def _add_decode(commands: Any) -> None:
 
 
 def _add_view(commands: Any) -> None:
-    command = commands.add_parser("view", help=".inr -> web pages", description="Make pages that evaluate the network.")
+    command = commands.add_parser(
+        "view", help=".inr -> web pages", description="Make pages that evaluate the network, enlarged up to 4096 times."
+    )
     command.add_argument("input", nargs="+", help=_INR_FILES)
     command.add_argument("-o", "--output", help="page, a folder, or - for standard output; default: beside the input")
     _add_limit(command)

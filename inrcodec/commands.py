@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 from inrcodec import files
-from inrcodec.errors import BitstreamError, InrError, RequestError
+from inrcodec.errors import BitstreamError, InrError, NotInstalledError, RequestError
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
 
 INR_SUFFIXES = (".inr",)
@@ -33,10 +33,10 @@ def limits_of(options: argparse.Namespace) -> DecodeLimits:
 
 @contextlib.contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Errors of ours from inside, with the name of the file that they are about; requests are not about a file."""
+    """Errors of ours from inside, led by the name of the file, unless they are about a request or an installation."""
     try:
         yield
-    except RequestError:
+    except (RequestError, NotInstalledError):
         raise
     except InrError as error:
         raise error.about(name) from error

@@ -14,7 +14,7 @@ RANKS = {
     "pool": 1, "extras": 1,
     "codelength": 1, "metadata": 1, "entropy": 1, "pixels": 1, "files": 1, "memory": 1, "state": 1, "terminal": 1,
     "checkpoint": 2, "config": 2, "optim": 2,
-    "images": 2, "limits": 2, "rasters": 2, "model": 2, "kernels": 2,
+    "images": 2, "limits": 2, "rasters": 2, "sheets": 2, "model": 2, "kernels": 2,
     "backends": 3, "bitstream": 3, "network": 3,
     "decoder": 4, "derivatives": 2, "describe": 4, "fit": 4, "modules": 4,
     "conformance": 5, "curvature": 5, "ladder": 5, "pilot": 5,
