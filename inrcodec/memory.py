@@ -35,7 +35,7 @@ def shortage_is_an_error(cure: str = "ask for a smaller file") -> Iterator[None]
 
 @contextmanager
 def loading(device: str, cure: str) -> Iterator[None]:
-    """While tensors go to a torch device: RequestError where it cannot take them, ResourceError where its memory ends."""
+    """While tensors go to a torch device: RequestError where it cannot take them, ResourceError where memory ends."""
     with shortage_is_an_error(cure):
         try:
             yield

@@ -15,8 +15,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from inrcodec.errors import RequestError
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What tells NumPy and torch how many threads to use; the first that is a number is our own default too."""
@@ -88,21 +92,55 @@ class WhileInside:
 
 
 @functools.cache
-def _blas() -> "threadpoolctl.ThreadpoolController":  # type: ignore[name-defined]  # noqa: F821
-    """The BLAS libraries of this process, NumPy's. Looking for them takes 10 ms, so nobody does who draws nothing."""
-    import numpy  # noqa: F401 (what is not loaded is not found)
-    import threadpoolctl
+def _blas() -> "tuple[ThreadpoolController, ThreadpoolController]":
+    """The BLAS libraries of this process, NumPy's: those with one number of threads for the process, and one for each.
 
-    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+    Looking for them takes 10 ms, so nobody does who draws nothing.
+    """
+    import numpy  # noqa: F401 (what is not loaded is not found)
+    from threadpoolctl import ThreadpoolController
+
+    found = ThreadpoolController().select(user_api="blas")
+    of_threads = found.select(threading_layer="openmp")
+    names = [library["filepath"] for library in of_threads.info()]
+    others = [library["filepath"] for library in found.info() if library["filepath"] not in names]
+    return found.select(filepath=others), of_threads
 
 
 def _limit_blas() -> Callable[[], object]:
-    restore: Callable[[], object] = _blas().limit(limits=1).restore_original_limits
-    return restore
+    libraries, _ = _blas()
+    limiter = _by_any_thread(libraries, lambda: libraries.limit(limits=1))
+    return lambda: _by_any_thread(libraries, limiter.restore_original_limits)
 
 
-single_blas = WhileInside(_limit_blas)
-"""`with single_blas():` products of NumPy are done by the thread that asks for them, in all threads of the process."""
+def _by_any_thread(libraries: "ThreadpoolController", change: Callable[[], Any]) -> Any:
+    """Change a setting of the process, which threadpoolctl (from 3.8 on) does for the first thread alone that does so.
+
+    Others it passes over in silence. Here who enters and leaves is counted, so which thread it is does not matter.
+    """
+
+    def let_go() -> None:
+        for library in libraries.lib_controllers:
+            getattr(library, "clear_controlling_thread", lambda force: None)(force=True)
+
+    let_go()
+    try:
+        return change()
+    finally:
+        let_go()
+
+
+_single_process = WhileInside(_limit_blas)
+
+
+@contextmanager
+def single_blas() -> Iterator[None]:
+    """Inside, products of NumPy are done by the thread that asks for them.
+
+    In all threads of the process, but where BLAS is built with OpenMP: there it is this thread alone, as it should be.
+    """
+    with _single_process(), _blas()[1].limit(limits=1):
+        yield
 
 
 class _Torch(threading.local):
@@ -156,14 +194,14 @@ def spread(pieces: int, worker: Callable[[], Piece], threads: int, ask: Callable
     """Do the pieces 0 .. pieces - 1, each on whichever of `threads` threads is free. The caller's is one of them.
 
     `worker` is called in every thread, to make what it needs for itself, and what it returns is called with the numbers
-    of pieces. `ask` is called in the caller's thread alone, before each of its pieces, and raises to end the work. An
-    exception in any thread lets no further piece begin, and is raised here once those under way are done. Where there
-    is no room for so many threads, those that there are do all.
+    of pieces. `ask` is called in the caller's thread alone, before each of its pieces and before each thread that it
+    starts, and raises to end the work. An exception in any thread lets no further piece begin, and is raised here once
+    those under way are done. Where there is no room for so many threads, those that there are do all.
     """
     crew = _Crew(pieces, worker)
     with single_blas():
         try:
-            crew.hire(min(threads, pieces) - 1)
+            crew.hire(min(threads, pieces) - 1, ask)
             crew.work(ask)
         finally:
             crew.end()
@@ -196,10 +234,11 @@ class _Crew:
         self._hired: list[threading.Thread] = []
         self.errors: list[BaseException] = []
 
-    def hire(self, helpers: int) -> None:
+    def hire(self, helpers: int, ask: Callable[[], None]) -> None:
         """Begin with so many threads beside the caller's, or with as many as there is room for."""
         with contextlib.suppress(RuntimeError, MemoryError):
             for _ in range(_room_for(helpers)):
+                ask()  # those that have begun may leave nothing to the caller
                 # in a copy of the caller's context, which holds NumPy's error state
                 thread = threading.Thread(target=contextvars.copy_context().run, args=(self.work,))
                 thread.start()
@@ -208,10 +247,11 @@ class _Crew:
     def work(self, ask: Callable[[], None] = lambda: None) -> None:
         """Do pieces until none are left."""
         try:
-            do = self._worker()
-            while (piece := self._next()) is not None:
-                ask()
-                do(piece)
+            with single_blas():
+                do = self._worker()
+                while (piece := self._next()) is not None:
+                    ask()
+                    do(piece)
         except BaseException as error:
             self.errors.append(error)
             self._dismiss()
