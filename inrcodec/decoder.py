@@ -265,7 +265,8 @@ class Picture:
         for band in bands:
             out[done : done + len(band)] = band.reshape(len(band), *out.shape[1:])
             done += len(band)
-            self._report(done, len(out))
+            if len(band):
+                self._report(done, len(out))
 
     def _check_work(self, points: int) -> None:
         work = points * self.model.arch.param_count()
