@@ -72,6 +72,7 @@ def _add_encode(commands: Any) -> None:
     add("--resume", action="store_true", help="go on with an encode that was ended, if there is one")
     add("--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints; default 60")
     add("-v", "--verbose", action="store_true", help="say what each stage cost and saved")
+    _add_threads(command)
     _add_batch(command)
 
 
@@ -121,6 +122,7 @@ def _add_decode(commands: Any) -> None:
     add("--metadata", default="all", metavar="KINDS", help="none, all, or of icc,exif,xmp; default all there is")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu, which needs no torch")
     add("--exact", action="store_true", help="draw in float64: the same samples on every machine")
+    _add_threads(command)
     _add_limit(command)
     _add_batch(command)
 
@@ -191,6 +193,10 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
     add("-f", "--force", action="store_true", help="replace outputs that exist")
     add("--quiet", action="store_true", help="say nothing but what failed")
     _add_debug(command)
+
+
+def _add_threads(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--threads", type=int, metavar="N", help="of each process; default its share of the cores")
 
 
 def _add_limit(command: argparse.ArgumentParser) -> None:

@@ -28,7 +28,9 @@ def run(options: argparse.Namespace) -> int:
 def config_of(options: argparse.Namespace) -> EncoderConfig:
     """What the options say of an encode; raises RequestError."""
     names = ("quality", "effort", "device", "seed", "prune", "bpp", "size", "psnr", "time_limit")
-    return EncoderConfig(**{name: getattr(options, name) for name in names}, metadata=parse_kinds(options.metadata))
+    threads = getattr(options, "threads", None)  # a fleet has workers instead
+    values = {name: getattr(options, name) for name in names}
+    return EncoderConfig(**values, metadata=parse_kinds(options.metadata), threads=threads)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """What a user chooses of an encode, checked as far as it can be without the picture."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from inrcodec import threads
 from inrcodec.errors import RequestError
 from inrcodec.metadata import DEFAULT_KINDS, KINDS
 
@@ -19,7 +20,7 @@ class EncoderConfig:
     device: str = "auto"
     """"cpu", "cuda", or "auto": CUDA where there is one."""
     seed: int = 0
-    """Of the start and of the batches. Same picture, seed, device and thread count: same bytes."""
+    """Of the start and of the batches. Same picture, seed and device: same bytes."""
     prune: float = 0.0
     """Fraction of the weights to prune, see `PruneConfig`."""
     bpp: float | None = None
@@ -33,6 +34,9 @@ class EncoderConfig:
     time_limit: float | None = None
     """Seconds: a search that would take longer is planned shorter, and ended when they are over. The file then depends
     on how fast the machine is."""
+    threads: int | None = field(default=None, repr=False)
+    """Of the CPU; by default as many as torch uses: OMP_NUM_THREADS, or all cores. The file does not depend on it, so
+    `repr`, which decides whether a checkpoint is gone on with, leaves it out."""
 
     def __post_init__(self) -> None:
         targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]
@@ -53,5 +57,7 @@ class EncoderConfig:
             raise RequestError(f"metadata: {unknown[0]!r} is none of {', '.join(KINDS)}")
         if not 0 <= self.prune < 1:
             raise RequestError(f"prune: {self.prune} is not in 0 .. 1")
+        if self.threads is not None:
+            threads.checked(self.threads)
         if not 0 <= self.seed < 2**32:
             raise RequestError(f"seed: {self.seed} is not in 0 .. 2^32 - 1")

@@ -26,6 +26,7 @@ from inrcodec import (
     pixels,
     siren,
     targets,
+    threads,
 )
 from inrcodec.compress import Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
@@ -94,6 +95,12 @@ def encode_with_report(
 
     Also raises CheckpointError where what `keeper` has kept is damaged, or is not of this picture and these options.
     """
+    count = config.threads or threads.chosen() or threads.torch_count()
+    with threads.using(count), threads.single_torch(), threads.single_blas():
+        return _encoded(image, config, monitor, keeper)
+
+
+def _encoded(image: images.ImageLike, config: EncoderConfig, monitor: Monitor, keeper: Keeper) -> Encoded:
     monitor = ending(monitor, config.time_limit)
     source = images.load(image)
     codes, metadata = source.codes, source.metadata.only(config.metadata)
@@ -261,9 +268,8 @@ def verify(data: bytes, original: NDArray[np.uint8], network: Network) -> float:
         if not all(np.array_equal(a, b.detach().cpu()) for a, b in zip(stored, network.values, strict=True)):
             raise VerifyError("the file just written holds other weights than the fitted network")
         decoded = decoder.decode(data)
-        drawn = decoder.Picture(
-            model, backends.torch_backend(model, str(network.device), backends.precision(model))
-        ).render()
+        manner, dtype = backends.Manner(threads.count()), backends.precision(model)
+        drawn = decoder.Picture(model, backends.torch_backend(model, str(network.device), dtype, manner)).render()
     except (BitstreamError, LimitError) as error:
         raise VerifyError(f"the file just written does not decode: {error}") from error
     apart = np.mean(np.maximum(decoded, drawn) - np.minimum(decoded, drawn) > 1)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from inrcodec import bitstream
+from inrcodec import bitstream, memory
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.network import Network
 
@@ -42,5 +42,6 @@ def as_module(data: bytes, device: str = "cpu", limits: DecodeLimits = DEFAULT_L
     of `inrcodec.open`.
     """
     model = bitstream.read(data, limits)
-    network = Network(model.arch, model.dequantize(), torch.device(device))
+    with memory.loading(device, "use a smaller file"):
+        network = Network(model.arch, model.dequantize(), torch.device(device))
     return PictureModule(network, model.height, model.width).requires_grad_(False)

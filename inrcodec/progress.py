@@ -41,6 +41,14 @@ def never() -> bool:
     return False
 
 
+Report = Callable[[int, int], None]
+"""Told how much of how much is done."""
+
+
+def silent(done: int, whole: int) -> None:
+    """What a `Report` is where nobody listens."""
+
+
 @dataclass(frozen=True)
 class Monitor:
     """What a caller may hand to `encode`: listeners, and a switch that ends the search with the best so far."""

@@ -21,6 +21,10 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+_PATIENCE = 1.0
+"""Seconds of drawing before it is said how far it is."""
+
+
 class ProgressLine:
     """One line on stderr, rewritten in place: stage, steps, PSNR and the time left. Silent where it is no terminal."""
 
@@ -46,6 +50,13 @@ class ProgressLine:
         left = elapsed / max(1, progress.step - self._begun) * (progress.steps - progress.step)
         steps = f"{progress.stage:5} {progress.step}/{progress.steps}"
         self._write(f"{printable(self._before)}{steps}  {progress.psnr:.2f} dB  {clock(left)} left")
+
+    def draw(self, done: int, rows: int) -> None:
+        """Rewrite the line with the rows that are drawn, once it takes long enough to wonder."""
+        elapsed = time.monotonic() - self._start
+        if elapsed > _PATIENCE:
+            left = elapsed / max(1, done) * (rows - done)
+            self._write(f"{printable(self._before)}{'draw':5} {done}/{rows} rows  {clock(left)} left")
 
     def clear(self) -> None:
         """Remove the line."""
