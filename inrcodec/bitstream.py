@@ -87,6 +87,7 @@ import numpy as np
 
 from inrcodec import entropy
 from inrcodec.entropy import varint
+from inrcodec.checks import check_type
 from inrcodec.errors import (
     ChecksumError,
     CorruptError,
@@ -189,6 +190,8 @@ def parse(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Container:
 
     Raises BitstreamError for bytes that are no file of this version, LimitError for one over `limits`.
     """
+    check_type("data", data, bytes | bytearray | memoryview)
+    check_type("limits", limits, DecodeLimits)
     reader = _sealed(data, limits)
     if data[5] & ~_F32_SAFE:
         raise UnsupportedError(f"flags: 0x{data[5]:02x} has reserved bits, a newer decoder may know them")

@@ -5,12 +5,14 @@ import functools
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from inrcodec import batch, checkpoint, files, images
 from inrcodec.batch import Outcome, Task
+from inrcodec.commands import load_picture
 from inrcodec.config import EncoderConfig
-from inrcodec.errors import CheckpointError
+from inrcodec.errors import CheckpointError, RequestError
 from inrcodec.metadata import parse_kinds
 from inrcodec.progress import Monitor
 from inrcodec.terminal import NO_FILE, Interrupt, ProgressLine, Terminated, say
@@ -18,10 +20,19 @@ from inrcodec.terminal import NO_FILE, Interrupt, ProgressLine, Terminated, say
 
 def run(options: argparse.Namespace) -> int:
     """The command; returns its exit code."""
+    _check_output(options.output)
     plan = batch.plan(options, images.SUFFIXES, ".inr")
     shown, config = not options.quiet, config_of(options)
-    work = Encode(config, options.force, options.resume, options.checkpoint_every, options.verbose and shown, shown)
+    work = Encode(
+        config, options.force, options.resume, options.checkpoint_every, options.frame, options.verbose and shown, shown
+    )
     return batch.run(plan, work, options.skip_existing)
+
+
+def _check_output(name: str | None) -> None:
+    """Raise RequestError for the name of a picture: that is what `decode` writes."""
+    if name is not None and Path(name).suffix.lower() in images.SUFFIXES and not Path(name).is_dir():
+        raise RequestError(f"{name}: encode writes .inr files, decode pictures: use {Path(name).with_suffix('.inr')}")
 
 
 def config_of(options: argparse.Namespace) -> EncoderConfig:
@@ -39,6 +50,8 @@ class Encode:
     resume: bool
     checkpoint_every: float
     """Seconds."""
+    frame: int | None
+    """Of pictures of several; None: the first, and that is said."""
     verbose: bool
     shown: bool
     """Whether notes and progress are shown."""
@@ -75,7 +88,7 @@ class Encode:
         return self._outcome(task, encoded, time.monotonic() - start)
 
     def _encoded(self, task: Task, interrupt: Interrupt, line: ProgressLine, note: Any, keeper: Any) -> Any:
-        image = images.load(task.source)
+        image = load_picture(task.source, self.frame)
         from inrcodec.encoder import encode_with_report
 
         try:

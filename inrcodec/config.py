@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from inrcodec.checks import check_types
 from inrcodec.errors import RequestError
 from inrcodec.metadata import DEFAULT_KINDS, KINDS
 
@@ -35,6 +36,7 @@ class EncoderConfig:
     on how fast the machine is."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]
         if len(targets) > 1:
             raise RequestError(f"{' and '.join(targets)}: choose one of them")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from inrcodec import backends, bitstream, pixels, resample, siren
 from inrcodec.backends import Backend, Samples, Stopped
+from inrcodec.checks import check_type, check_types
 from inrcodec.errors import CorruptError, RequestError, StoppedError
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.model import QuantizedModel
@@ -43,6 +44,9 @@ class Region:
     left: int
     height: int
     width: int
+
+    def __post_init__(self) -> None:
+        check_types(self, "region ")
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,14 @@ class Picture:
         self.model = model
         self._evaluate, self._stopped = evaluate, stopped
         self._limits, self._file_bytes = limits, file_bytes
+        self.opened_as: tuple[object, ...] = ()
+        """Arguments of `open_bytes` that open it again, where it was made by that."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """What a pickle holds is the file: whoever loads it opens that, without `stopped`."""
+        if not self.opened_as:
+            raise TypeError("a Picture that was not made by inrcodec.open does not pickle")
+        return open_bytes, self.opened_as
 
     @property
     def height(self) -> int:
@@ -218,6 +230,8 @@ class Picture:
 
     def _frame(self, size: tuple[int, int] | None, region: Region | None, supersampling: int, work: int = 1) -> _Frame:
         """Where to draw, checked; a point takes `work` times the network's multiplications."""
+        check_type("size", size, tuple[int, int] | None)
+        check_type("region", region, Region | None)
         region = region or Region(0, 0, self.height, self.width)
         self._check_region(region)
         height, width = size or (region.height, region.width)
@@ -283,6 +297,8 @@ def _fill(out: Codes, bands: Iterator[Samples]) -> None:
 
 
 def _check_manner(depth: int, supersampling: int) -> None:
+    check_type("depth", depth, int)
+    check_type("supersampling", supersampling, int)
     if depth not in DEPTHS:
         raise RequestError(f"depth: {depth} is none of {', '.join(map(str, DEPTHS))}")
     if not 1 <= supersampling <= MAX_SUPERSAMPLING:
@@ -303,11 +319,16 @@ def open_bytes(
     `stopped` is asked between chunks of points; when it says so the rendering ends with StoppedError.
     Raises BitstreamError or LimitError for the bytes, RequestError where there is no such device.
     """
+    check_type("device", device, str)
     model = bitstream.read(data, limits)
     dtype = backends.precision(model, exact)
     if device == "cpu":
-        return Picture(model, backends.numpy_backend(model, dtype, stopped), limits, len(data), stopped)
-    return Picture(model, backends.torch_backend(model, device, dtype, stopped), limits, len(data), stopped)
+        evaluate = backends.numpy_backend(model, dtype, stopped)
+    else:
+        evaluate = backends.torch_backend(model, device, dtype, stopped)
+    picture = Picture(model, evaluate, limits, len(data), stopped)
+    picture.opened_as = bytes(data), device, exact, limits
+    return picture
 
 
 def decode(

@@ -27,6 +27,7 @@ from inrcodec import (
     siren,
     targets,
 )
+from inrcodec.checks import check_type
 from inrcodec.compress import Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
@@ -90,8 +91,11 @@ def encode_with_report(
 
     Also raises CheckpointError where what `keeper` has kept is damaged, or is not of this picture and these options.
     """
+    check_type("config", config, EncoderConfig)
     monitor = ending(monitor, config.time_limit)
     source = images.load(image)
+    for text in source.notes:
+        monitor.note(text)
     codes, metadata = source.codes, source.metadata.only(config.metadata)
     height, width, channels = codes.shape
     goal = choose_goal(config, height, width, channels, bitstream.metadata_bytes(metadata))

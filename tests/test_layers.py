@@ -10,18 +10,19 @@ from tests.helpers import python
 PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
 
 RANKS = {
-    "errors": 0, "progress": 0, "metrics": 0, "siren": 0, "resample": 0,
-    "pool": 1,
+    "errors": 0, "progress": 0, "metrics": 0, "siren": 0, "resample": 0, "icc": 0, "orientation": 0,
+    "checks": 1, "pool": 1,
     "codelength": 1, "metadata": 1, "entropy": 1, "pixels": 1, "files": 1, "memory": 1, "state": 1, "terminal": 1,
     "checkpoint": 2, "config": 2, "optim": 2,
-    "images": 2, "limits": 2, "rasters": 2, "model": 2, "kernels": 2,
+    "deep": 2, "limits": 2, "rasters": 2, "model": 2, "kernels": 2,
     "backends": 3, "bitstream": 3, "network": 3,
+    "images": 4,
     "decoder": 4, "derivatives": 2, "describe": 4, "fit": 4, "modules": 4,
     "conformance": 5, "curvature": 5, "ladder": 5, "pilot": 5,
     "compress": 6, "estimate": 6, "resume": 6,
     "targets": 7, "plan": 7,
     "encoder": 8,
-    "arguments": 2, "batch": 3, "commands": 3,
+    "arguments": 2, "batch": 3, "commands": 5,
     "viewer": 5, "glsl": 4, "cmd_view": 6,
     "cmd_decode": 6, "cmd_compare": 6, "cmd_info": 6, "cmd_completion": 3, "cmd_encode": 9, "pillow_plugin": 9,
     "fleet": 9, "cmd_fleet": 10,

@@ -1,0 +1,172 @@
+"""Samples of more than 8 bits, whole, of files of which Pillow gives the high bytes only, or which it cannot open.
+
+    PNG     16 bits: grey and alpha, RGB, RGBA, colours that are transparent
+    TIFF    16 bits: grey and alpha, RGB, RGBA; grey of 12 bits
+    PPM     more than 8 bits: grey, RGB
+    NPY     uint8, uint16
+
+Of PNG and TIFF Pillow's decoders make the pixels twice: once as it does, which gives the high bytes, and once with the
+bytes of each sample exchanged, which gives the low ones.
+"""
+
+import io
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
+
+from inrcodec.errors import InputImageError
+from inrcodec.pixels import check_size
+
+NPY_MAGIC = b"\x93NUMPY"
+_SWAPPED = {"L": "B", "B": "L", "N": "B" if np.little_endian else "L"}
+"""Bytes of a sample as Pillow names them: little-endian, big-endian, of this machine."""
+
+
+@dataclass(frozen=True)
+class Deep:
+    """Samples of a picture."""
+
+    samples: NDArray[np.unsignedinteger[Any]]
+    """(H, W, C) of 16 bits."""
+    white: int
+    """The sample that is white, or opaque."""
+
+
+Reopen = Callable[[], Image.Image]
+"""Opens the same frame of the same file once more."""
+
+
+def read(image: Image.Image, reopen: Reopen | None = None, data: bytes = b"") -> Deep | None:
+    """The samples of an opened image that has more than 8 bits; None where it has not, or they cannot be had.
+
+    To be asked before the pixels are loaded, with `reopen` or `data` where there is a file; loads them.
+    """
+    tile = getattr(image, "tile", [])
+    if image.format == "PPM" and data and tile and _pnm_white(image) > 255:
+        return _pnm(image, data)
+    if reopen is not None and tile and (rawmode := _rawmode(image)) in ("LA;16B", *_COLOURS):
+        return _grey_alpha(image) if rawmode == "LA;16B" else _colour(image, reopen, rawmode)
+    return _grey(image)
+
+
+_COLOURS = tuple(f"{mode};16{order}" for mode in ("RGB", "RGBA") for order in "LBN")
+
+
+def _rawmode(image: Any) -> str:
+    """How a decoder of Pillow lays out the samples, where it does so for all tiles alike."""
+    found = {tile.args if isinstance(tile.args, str) else tile.args[0] for tile in image.tile}
+    return str(found.pop()) if len(found) == 1 and image.format in ("PNG", "TIFF") else ""
+
+
+def _as(image: Any, rawmode: str) -> NDArray[np.uint8]:
+    """The pixels as another raw mode has them."""
+    image.tile = [
+        tile._replace(args=rawmode if isinstance(tile.args, str) else (rawmode, *tile.args[1:])) for tile in image.tile
+    ]
+    image.load()
+    return np.asarray(image)
+
+
+def _grey_alpha(image: Image.Image) -> Deep:
+    """Four bytes a pixel, which are as many as RGBA has."""
+    return Deep(_as(image, "RGBA").view(">u2"), 65535)
+
+
+def _colour(image: Image.Image, reopen: Reopen, rawmode: str) -> Deep:
+    low = _as(reopen(), rawmode[:-1] + _SWAPPED[rawmode[-1]])
+    samples = _as(image, rawmode).astype(np.uint16) << 8 | low
+    return Deep(_with_transparent(samples, image.info.get("transparency")), 65535)
+
+
+def _grey(image: Image.Image) -> Deep | None:
+    """Grey as Pillow has it, or None where the image is of no mode of 16 bits."""
+    if image.mode == "I" and image.format == "PPM":  # which Pillow scales
+        image.load()
+        return Deep(np.asarray(image)[..., None].astype(np.uint16), 65535)
+    if not image.mode.startswith("I;16"):
+        return None
+    tags = getattr(image, "tag_v2", {})
+    bits, zero_is_white = tags.get(258, (16,))[0], tags.get(262, 1) == 0
+    image.load()
+    white = (1 << min(16, max(1, bits))) - 1
+    samples = np.minimum(np.asarray(image)[..., None], white)
+    samples = white - samples if zero_is_white else samples
+    return Deep(_with_transparent(samples, image.info.get("transparency")), white)
+
+
+def _with_transparent(samples: NDArray[Any], transparent: object) -> NDArray[Any]:
+    """Samples with alpha where a sample, or one for each channel, is named that is transparent."""
+    named = np.asarray(transparent) if isinstance(transparent, int | tuple) else np.empty(0)
+    if named.size != samples.shape[2]:
+        return samples
+    shown = (samples != named).any(2, keepdims=True)
+    return np.concatenate([samples, shown * samples.dtype.type(65535)], 2)
+
+
+def _pnm_white(image: Any) -> int:
+    """The maxval of an opened PGM or PPM; of others 0."""
+    codec, args = image.tile[0].codec_name, image.tile[0].args
+    if codec == "ppm":
+        return int(args[1])
+    return 65535 if codec == "raw" and args == "I;16B" else 0
+
+
+def _pnm(image: Any, data: bytes) -> Deep:
+    """netpbm's binary formats: big-endian, row by row."""
+    channels, white = 3 if image.mode == "RGB" else 1, _pnm_white(image)
+    shape = (image.height, image.width, channels)
+    samples = np.frombuffer(data, ">u2", int(np.prod(shape)), image.tile[0].offset).reshape(shape)
+    return Deep(np.minimum(samples, white), white)
+
+
+def npy(data: bytes) -> NDArray[Any]:
+    """The array in the bytes of an .npy file of version 1 or 2, not copied. Raises ValueError where it is not whole."""
+    major, _ = np.lib.format.read_magic(stream := io.BytesIO(data))
+    readers = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    if major not in readers:
+        raise ValueError(f"version {major} of npy")
+    shape, columns_first, dtype = readers[major](stream)
+    if dtype.hasobject or len(shape) > 3 or min(shape, default=0) < 0:
+        raise ValueError(f"an array of {dtype}, {len(shape)} dimensions")
+    count, start = int(np.prod(shape, dtype=object)), stream.tell()
+    if count * dtype.itemsize != len(data) - start:
+        raise ValueError("not as long as its header says")
+    return np.frombuffer(data, dtype, count, start).reshape(shape, order="F" if columns_first else "C")
+
+
+TIFF_MAGICS = (b"II*\0", b"MM\0*")
+
+
+def grey_alpha_tiff(data: bytes, frame: int = 0) -> tuple[Deep, dict[str, Any], object]:
+    """Grey and alpha of 16 bits, which Pillow does not know: strips, plain or by deflate (TIFF 6.0).
+
+    Also what Pillow would have as `info`, and the orientation. Raises anything where the file is of another kind.
+    """
+    stream = io.BytesIO(data)
+    tags = TiffImagePlugin.ImageFileDirectory_v2(stream.read(8))
+    for _ in range(frame + 1):
+        stream.seek(tags.next)
+        tags.load(stream)
+    width, height, order = tags[256], tags[257], ">" if data[:2] == b"MM" else "<"
+    kind = tags.get(258), tags.get(262), tags.get(277), tags.get(284, 1), tags.get(339, (1, 1))
+    if kind != ((16, 16), 1, 2, 1, (1, 1)) or tags.get(338, (0,))[0] == 1 or tags.get(259) not in (1, *_DEFLATE):
+        raise InputImageError("a kind of TIFF that is not known")
+    check_size(width, height)
+    rows = tags.get(278, height)
+    strips = [data[start : start + count] for start, count in zip(tags[273], tags[279], strict=True)]
+    if tags.get(259) in _DEFLATE:
+        strips = [zlib.decompressobj().decompress(strip, rows * width * 4) for strip in strips]
+    samples = np.frombuffer(b"".join(strips), f"{order}u2", height * width * 2).reshape(height, width, 2)
+    samples = samples.astype(np.uint16)
+    if tags.get(317, 1) == 2:
+        samples = np.cumsum(samples, 1, dtype=np.uint16)
+    info = {name: tags[code] for code, name in ((34675, "icc_profile"), (700, "xmp")) if code in tags}
+    return Deep(samples, 65535), info, tags.get(274, 1)
+
+
+_DEFLATE = (8, 32946)
