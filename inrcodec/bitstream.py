@@ -86,8 +86,8 @@ from typing import NoReturn
 import numpy as np
 
 from inrcodec import entropy
-from inrcodec.entropy import varint
 from inrcodec.checks import check_type
+from inrcodec.entropy import varint
 from inrcodec.errors import (
     ChecksumError,
     CorruptError,

@@ -1,7 +1,7 @@
 """Samples of more than 8 bits, whole, of files of which Pillow gives the high bytes only, or which it cannot open.
 
     PNG     16 bits: grey and alpha, RGB, RGBA, colours that are transparent
-    TIFF    16 bits: grey and alpha, RGB, RGBA; grey of 12 bits
+    TIFF    9 to 16 bits: grey, grey and alpha, RGB, RGBA
     PPM     more than 8 bits: grey, RGB
     NPY     uint8, uint16
 
@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from inrcodec.errors import InputImageError
 from inrcodec.pixels import check_size
 
 NPY_MAGIC = b"\x93NUMPY"
@@ -80,7 +79,7 @@ def _grey_alpha(image: Image.Image) -> Deep:
 def _colour(image: Image.Image, reopen: Reopen, rawmode: str) -> Deep:
     low = _as(reopen(), rawmode[:-1] + _SWAPPED[rawmode[-1]])
     samples = _as(image, rawmode).astype(np.uint16) << 8 | low
-    return Deep(_with_transparent(samples, image.info.get("transparency")), 65535)
+    return Deep(_with_transparent(samples, image.info.get("transparency"), 65535), 65535)
 
 
 def _grey(image: Image.Image) -> Deep | None:
@@ -96,16 +95,16 @@ def _grey(image: Image.Image) -> Deep | None:
     white = (1 << min(16, max(1, bits))) - 1
     samples = np.minimum(np.asarray(image)[..., None], white)
     samples = white - samples if zero_is_white else samples
-    return Deep(_with_transparent(samples, image.info.get("transparency")), white)
+    return Deep(_with_transparent(samples, image.info.get("transparency"), white), white)
 
 
-def _with_transparent(samples: NDArray[Any], transparent: object) -> NDArray[Any]:
+def _with_transparent(samples: NDArray[Any], transparent: object, white: int) -> NDArray[Any]:
     """Samples with alpha where a sample, or one for each channel, is named that is transparent."""
     named = np.asarray(transparent) if isinstance(transparent, int | tuple) else np.empty(0)
     if named.size != samples.shape[2]:
         return samples
     shown = (samples != named).any(2, keepdims=True)
-    return np.concatenate([samples, shown * samples.dtype.type(65535)], 2)
+    return np.concatenate([samples, shown * samples.dtype.type(white)], 2)
 
 
 def _pnm_white(image: Any) -> int:
@@ -140,33 +139,74 @@ def npy(data: bytes) -> NDArray[Any]:
 
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*")
+_DEFLATE = (8, 32946)
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _ORIENTATION, _CHANNELS, _ROWS, _COUNTS = (
+    256, 257, 258, 259, 262, 273, 274, 277, 278, 279)  # fmt: skip
+_PLANES, _PREDICTOR, _EXTRA, _SAMPLE_FORMAT, _XMP, _PROFILE = 284, 317, 338, 339, 700, 34675
+_KINDS = {(0, 1): (), (1, 1): (), (0, 2): (0, 2), (1, 2): (0, 2), (2, 3): (), (2, 4): (0, 2)}
+"""Of photometric interpretation (white is zero, black is zero, RGB) and channels: what the extra one may be."""
+_BLOCK = 64
+"""Rows whose bits are held at once."""
 
 
-def grey_alpha_tiff(data: bytes, frame: int = 0) -> tuple[Deep, dict[str, Any], object]:
-    """Grey and alpha of 16 bits, which Pillow does not know: strips, plain or by deflate (TIFF 6.0).
+def tiff(data: bytes, frame: int = 0) -> tuple[Deep, dict[str, Any], object]:
+    """A TIFF that Pillow does not know: 9 to 16 bits of grey or RGB, maybe with alpha, in strips, plain or by deflate.
 
-    Also what Pillow would have as `info`, and the orientation. Raises anything where the file is of another kind.
+    Also what Pillow would have as `info`, and the orientation (TIFF 6.0). Raises anything where it is of another kind.
     """
     stream = io.BytesIO(data)
     tags = TiffImagePlugin.ImageFileDirectory_v2(stream.read(8))
     for _ in range(frame + 1):
         stream.seek(tags.next)
         tags.load(stream)
-    width, height, order = tags[256], tags[257], ">" if data[:2] == b"MM" else "<"
-    kind = tags.get(258), tags.get(262), tags.get(277), tags.get(284, 1), tags.get(339, (1, 1))
-    if kind != ((16, 16), 1, 2, 1, (1, 1)) or tags.get(338, (0,))[0] == 1 or tags.get(259) not in (1, *_DEFLATE):
-        raise InputImageError("a kind of TIFF that is not known")
-    check_size(width, height)
-    rows = tags.get(278, height)
-    strips = [data[start : start + count] for start, count in zip(tags[273], tags[279], strict=True)]
-    if tags.get(259) in _DEFLATE:
-        strips = [zlib.decompressobj().decompress(strip, rows * width * 4) for strip in strips]
-    samples = np.frombuffer(b"".join(strips), f"{order}u2", height * width * 2).reshape(height, width, 2)
-    samples = samples.astype(np.uint16)
-    if tags.get(317, 1) == 2:
-        samples = np.cumsum(samples, 1, dtype=np.uint16)
-    info = {name: tags[code] for code, name in ((34675, "icc_profile"), (700, "xmp")) if code in tags}
-    return Deep(samples, 65535), info, tags.get(274, 1)
+    bits, white = _bits_of_tiff(tags), (1 << tags[_BITS][0]) - 1
+    check_size(tags[_WIDTH], tags[_HEIGHT])
+    samples = _unpacked(_rows_of_tiff(tags, data, bits), tags, bits, ">" if data[:2] == b"MM" else "<")
+    if tags[_PHOTOMETRIC] == 0:
+        samples[..., 0] = white - samples[..., 0]
+    info = {name: tags[code] for code, name in ((_PROFILE, "icc_profile"), (_XMP, "xmp")) if code in tags}
+    return Deep(samples, white), info, tags.get(_ORIENTATION, 1)
 
 
-_DEFLATE = (8, 32946)
+def _bits_of_tiff(tags: Any) -> int:
+    """Bits of a sample. Raises ValueError for a kind of TIFF that is not read here."""
+    bits, channels = tags[_BITS], tags.get(_CHANNELS, 1)
+    extra = _KINDS.get((tags[_PHOTOMETRIC], channels))
+    if len(set(bits)) > 1 or not 9 <= bits[0] <= 16 or extra is None or tags.get(_PLANES, 1) != 1:
+        raise ValueError("a TIFF of an unknown kind")
+    if any(kind not in extra for kind in tags.get(_EXTRA, ())) or set(tags.get(_SAMPLE_FORMAT, (1,))) != {1}:
+        raise ValueError("a TIFF of an unknown kind")
+    if tags.get(_COMPRESSION, 1) not in (1, *_DEFLATE) or tags.get(_PREDICTOR, 1) not in (
+        (1, 2) if bits[0] == 16 else (1,)
+    ):
+        raise ValueError("a TIFF of an unknown compression")
+    return int(bits[0])
+
+
+def _rows_of_tiff(tags: Any, data: bytes, bits: int) -> NDArray[np.uint8]:
+    """(H, bytes of a row), never more than the picture has."""
+    length, height = -(-tags[_WIDTH] * tags.get(_CHANNELS, 1) * bits // 8), tags[_HEIGHT]
+    most = length * min(tags.get(_ROWS, height), height)
+    strips = (data[at : at + count] for at, count in zip(tags[_OFFSETS], tags[_COUNTS], strict=True))
+    if tags.get(_COMPRESSION, 1) in _DEFLATE:
+        strips = (zlib.decompressobj().decompress(strip, most) for strip in strips)
+    whole = bytearray()
+    for strip in strips:
+        whole += strip[: length * height - len(whole)]
+    return np.frombuffer(whole, np.uint8, length * height).reshape(height, length)
+
+
+def _unpacked(rows: NDArray[np.uint8], tags: Any, bits: int, order: str) -> NDArray[np.uint16]:
+    """(H, W, C) of rows whose samples lie bit by bit, the highest first; of 16 bits in the order of the file."""
+    height, channels = len(rows), tags.get(_CHANNELS, 1)
+    count = tags[_WIDTH] * channels
+    samples = np.empty((height, count), np.uint16)
+    if bits == 16:
+        samples[:] = rows.view(f"{order}u2")
+    else:
+        weights = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint16)
+        for top in range(0, height, _BLOCK):
+            block = np.unpackbits(rows[top : top + _BLOCK], axis=1, count=count * bits)
+            samples[top : top + _BLOCK] = block.reshape(-1, count, bits) @ weights
+    samples = samples.reshape(height, -1, channels)
+    return np.cumsum(samples, 1, dtype=np.uint16) if tags.get(_PREDICTOR, 1) == 2 else samples

@@ -147,7 +147,7 @@ def _from_file(data: bytes, frame: int | None) -> Source:
     except UnidentifiedImageError:
         if not data.startswith(deep.TIFF_MAGICS):
             raise
-        return _from_deep(*deep.grey_alpha_tiff(data, frame or 0))
+        return _from_deep(*deep.tiff(data, frame or 0))
     with image:
         count = _frames(image)
         source = _from_pil(image, data, frame)
