@@ -46,11 +46,19 @@ def read(image: Image.Image, reopen: Reopen | None = None, data: bytes = b"") ->
     To be asked before the pixels are loaded, with `reopen` or `data` where there is a file; loads them.
     """
     tile = getattr(image, "tile", [])
-    if image.format == "PPM" and data and tile and _pnm_white(image) > 255:
+    if image.format == "PPM" and data and tile and tile[0].codec_name != "ppm_plain" and _pnm_white(image) > 255:
         return _pnm(image, data)
     if reopen is not None and tile and (rawmode := _rawmode(image)) in ("LA;16B", *_COLOURS):
         return _grey_alpha(image) if rawmode == "LA;16B" else _colour(image, reopen, rawmode)
     return _grey(image)
+
+
+def is_cut(image: Any) -> bool:
+    """Whether an opened image, whose pixels are not loaded yet, has more than 8 bits in its file."""
+    tiles = getattr(image, "tile", ())
+    return any(";16" in str(tile.args) for tile in tiles) or (
+        image.format == "PPM" and bool(tiles) and _pnm_white(image) > 255
+    )
 
 
 _COLOURS = tuple(f"{mode};16{order}" for mode in ("RGB", "RGBA") for order in "LBN")
@@ -108,11 +116,11 @@ def _with_transparent(samples: NDArray[Any], transparent: object, white: int) ->
 
 
 def _pnm_white(image: Any) -> int:
-    """The maxval of an opened PGM or PPM; of others 0."""
-    codec, args = image.tile[0].codec_name, image.tile[0].args
-    if codec == "ppm":
+    """The maxval of an opened PGM or PPM, where it is not 255; of others 0."""
+    args = image.tile[0].args
+    if isinstance(args, tuple):
         return int(args[1])
-    return 65535 if codec == "raw" and args == "I;16B" else 0
+    return 65535 if args == "I;16B" else 0
 
 
 def _pnm(image: Any, data: bytes) -> Deep:

@@ -182,7 +182,7 @@ def _from_pil(image: Image.Image, data: bytes = b"", frame: int | None = None) -
     check_size(*image.size)
     if 0 in image.size:
         raise InputImageError(f"the picture is {image.width}x{image.height}")
-    cut = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+    cut = deep.is_cut(image)
     again = data and (image.format == "TIFF" or not getattr(image, "is_animated", False))
     found = deep.read(image, (lambda: _opened(data, frame)) if again else None, data)
     image.load()
