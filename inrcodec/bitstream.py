@@ -357,7 +357,10 @@ def _metadata_sections(metadata: Metadata) -> Iterator[tuple[int, bytes]]:
 
 @within_memory()
 def metadata_of(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Metadata:
-    """The metadata in a file: opaque bytes, which may be hostile to whoever parses them. Errors as of `read`."""
+    """The metadata in a file: opaque bytes, which may be hostile to whoever parses them, and ask for no turn.
+
+    Errors as of `read`.
+    """
     sections = dict(parse(data, limits).sections)
     names = {key: kind for kind, key in _METADATA.items() if key in sections}
     return Metadata(**{kind: _block(kind.upper(), sections[key], limits) for key, kind in names.items()})

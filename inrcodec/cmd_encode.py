@@ -65,8 +65,9 @@ class Encode:
         @functools.cache
         def note(text: str) -> None:
             """Say something once."""
-            line.clear()
-            say(f"inrcodec: {text}")
+            if self.shown:
+                line.clear()
+                say(f"inrcodec: {text}")
 
         path = checkpoint.path_for(task.target)
         keeper = checkpoint.Checkpoint(path, self.resume, self.checkpoint_every, note, interrupt.settled)

@@ -159,7 +159,8 @@ def _from_file(data: bytes, frame: int | None) -> Source:
 
 def _opened(data: bytes, frame: int | None) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=FORMATS)
-    if frame is not None and not 0 <= frame < (count := _frames(image)):
+    count = 1 if frame is None else _frames(image)
+    if frame is not None and not 0 <= frame < count:
         raise RequestError(f"frame {frame}: there are {count}, 0 .. {count - 1}")
     if frame:
         check_size(*image.size)
@@ -252,6 +253,8 @@ def _refusals(prefix: str) -> Iterator[None]:
         raise LimitError(f"{prefix}the picture is over {MAX_PIXELS} pixels") from error
     except InrError as error:
         raise type(error)(f"{prefix}{error}") from error
+    except MemoryError:  # says nothing of the file
+        raise
     except Exception as error:  # Pillow's readers raise anything from SyntaxError to struct.error on foreign bytes
         raise InputImageError(f"{prefix}not a readable picture ({_short(error)})") from error
 

@@ -1,20 +1,24 @@
 """Files of more than 8 bits: the right brightness, the right channels, and the nearest code of 8 bits, said so."""
 
+import contextlib
 import io
 import itertools
 import json
 import struct
 import tracemalloc
+import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from inrcodec import cli, deep, images, rasters
-from inrcodec.errors import InputImageError, LimitError
+from inrcodec.errors import InputImageError, InrError, LimitError
 from tests.pictures import waves
 
 RNG = np.random.default_rng(0)
@@ -237,6 +241,22 @@ def test_a_vast_tiff_is_refused_unread() -> None:
         data = data.replace(tag, tag[:8] + struct.pack("<2H", 65535, 0))
     with pytest.raises(LimitError, match="a: the picture is 65535x65535"):
         images.load_bytes(data, "a")
+
+
+DEEP_FILES = [rasters.to_file(CODES_16[..., :c].squeeze(), k) for k, c, depth in WRITTEN if depth == 16] + [
+    tiff(CODES_16[..., :c] >> 4, 12, order, compression) for c in (1, 2, 3) for order in "<>" for compression in (1, 8)
+]
+
+
+@given(st.sampled_from(DEEP_FILES), st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4))
+@settings(max_examples=300)
+def test_a_damaged_file_is_read_or_refused(data: bytes, damage: list[tuple[int, int]]) -> None:
+    damaged = bytearray(data)
+    for at, byte in damage:
+        damaged[at % len(data)] = byte
+    with warnings.catch_warnings(), contextlib.suppress(InrError):
+        warnings.simplefilter("ignore")
+        images.load_bytes(bytes(damaged), "a")
 
 
 ANIMATED = {"GIF": {}, "PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "AVIF": {"quality": 100}}
