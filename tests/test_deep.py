@@ -19,6 +19,7 @@ from PIL import Image
 
 from inrcodec import cli, deep, images, rasters
 from inrcodec.errors import InputImageError, InrError, LimitError
+from inrcodec.orientation import turned
 from tests.pictures import waves
 
 RNG = np.random.default_rng(0)
@@ -115,6 +116,8 @@ def tiff(samples: NDArray[np.uint16], bits: int, order: str = "<", compression: 
     }  # fmt: skip
     if channels in (2, 4):
         tags[338] = ("H", [2])
+    if "orientation" in more:
+        tags[274] = ("H", [more["orientation"]])
     table, far, after = b"", b"", starts[1] + len(strips[1])
     for code, (kind, values) in sorted(tags.items()):
         value = struct.pack(f"{order}{len(values)}{kind}", *values)
@@ -144,9 +147,55 @@ def test_white_may_be_zero(bits: int, order: str) -> None:
     np.testing.assert_array_equal(inverse, 255 - images.load_bytes(tiff(samples, bits, order), "a").codes)
 
 
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_tiff_is_turned_once(bits: int, channels: int, turn: int) -> None:
+    samples = RNG.integers(0, 1 << bits, (5, 7, channels), np.uint16)
+    found = images.load_bytes(tiff(samples, bits, orientation=turn), "a").codes
+    np.testing.assert_array_equal(found, turned(images.load_bytes(tiff(samples, bits), "a").codes, turn))
+
+
 def test_a_pil_image_of_a_tiff_has_its_bits_too() -> None:
     samples = np.full((4, 4, 1), 4095, np.uint16)
     assert images.to_array(Image.open(io.BytesIO(tiff(samples, 12)))).min() == 255
+
+
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+
+
+def predicted(left: NDArray[np.uint8], up: NDArray[np.uint8], corner: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """What the filters 0 to 4 take from a row (PNG 3rd edition, section 9)."""
+    a, b, c = (part.astype(int) for part in (left, up, corner))
+    far = [np.abs(a + b - c - part) for part in (a, b, c)]
+    paeth = np.where((far[0] <= far[1]) & (far[0] <= far[2]), a, np.where(far[1] <= far[2], b, c))
+    return [np.zeros_like(left), left, up, ((a + b) // 2).astype(np.uint8), paeth.astype(np.uint8)]
+
+
+def png(samples: NDArray[np.uint16], interlaced: bool, number: int) -> bytes:
+    """A PNG of 16 bits whose rows all have one filter."""
+    height, width, channels = samples.shape
+    before, packed = bytes(2 * channels), b""
+    for top, left, down, across in ADAM7 if interlaced else [(0, 0, 1, 1)]:
+        part = samples[top::down, left::across].astype(">u2")
+        above = bytes(part[:1].nbytes)
+        for row in (line.tobytes() for line in part if line.size):
+            shifted = [np.frombuffer(data[: len(row)], np.uint8) for data in (before + row, above, before + above)]
+            packed += bytes([number]) + (np.frombuffer(row, np.uint8) - predicted(*shifted)[number]).tobytes()
+            above = row
+    head = struct.pack(">2I5B", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, interlaced)
+    chunks = [b"IHDR" + head, b"IDAT" + zlib.compress(packed), b"IEND"]
+    framed = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_png_of_16_bits_is_read_whole_by_any_filter(channels: int, number: int, interlaced: bool) -> None:
+    samples = RNG.integers(0, 65536, (13, 11, channels), np.uint16)
+    codes = images.load_bytes(png(samples, interlaced, number), "a").codes
+    np.testing.assert_array_equal(codes, np.rint(samples / 257))
 
 
 @pytest.mark.parametrize("data", [CODES_16[..., 0] // 16, CODES_16[..., :2] // 16, CODES_16[..., :3] // 16])
