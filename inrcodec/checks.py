@@ -2,7 +2,8 @@
 
 import numbers
 from dataclasses import fields
-from typing import Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from inrcodec.errors import RequestError
 
@@ -20,9 +21,8 @@ def check_types(options: Any, prefix: str = "") -> None:
 
 
 def check_type(name: str, value: object, hint: Any) -> None:
-    """Raise RequestError unless a value is of a type: int, float, str, a union of them, or a tuple of one."""
-    kinds = get_args(hint) if get_origin(hint) is not tuple else (hint,)
-    kinds = kinds or (hint,)
+    """Raise RequestError unless a value is of a type: a class, a tuple of numbers or of strings, or a union of such."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if not any(_is(value, kind) for kind in kinds):
         expected = " or ".join(_name(kind) for kind in kinds)
         raise RequestError(f"{name}: {_shown(value)} is not {expected}")
@@ -36,7 +36,7 @@ def _is(value: object, kind: Any) -> bool:
     if kind in (int, float):
         number = numbers.Integral if kind is int else numbers.Real
         return isinstance(value, number) and not isinstance(value, bool)
-    return isinstance(value, kind)
+    return isinstance(value, get_origin(kind) or kind)
 
 
 def _name(kind: Any) -> str:
@@ -44,7 +44,7 @@ def _name(kind: Any) -> str:
         inner, *more = get_args(kind)
         many = "" if more == [...] else f"{1 + len(more)} "
         return f"a tuple of {many}{'strings' if inner is str else 'whole numbers'}"
-    return _NAMES.get(kind) or str(kind.__name__)
+    return _NAMES.get(kind) or str((get_origin(kind) or kind).__name__)
 
 
 def _shown(value: object) -> str:

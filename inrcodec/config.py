@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from inrcodec.checks import check_types
 from inrcodec.errors import RequestError
 from inrcodec.metadata import DEFAULT_KINDS, KINDS
@@ -37,6 +39,9 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
+        for name, value in vars(self).items():
+            if isinstance(value, np.generic):  # equal options have equal texts, which checkpoints compare
+                object.__setattr__(self, name, value.item())
         targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]
         if len(targets) > 1:
             raise RequestError(f"{' and '.join(targets)}: choose one of them")

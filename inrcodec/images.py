@@ -36,7 +36,7 @@ from PIL import Image, UnidentifiedImageError
 
 from inrcodec import deep, files, icc
 from inrcodec.bitstream import MAGIC
-from inrcodec.checks import check_type
+from inrcodec.checks import check_type, check_types
 from inrcodec.errors import InputImageError, InrError, LimitError, RequestError
 from inrcodec.metadata import NO_METADATA, Metadata, profile_of
 from inrcodec.orientation import TAG, turned
@@ -82,7 +82,7 @@ def load(image: ImageLike, frame: int | None = None) -> Source:
     if frame is not None:
         raise RequestError(f"frame: {frame} of what is no file: seek in a PIL image, index an array")
     if isinstance(image, Source):
-        return image
+        return _checked(image)
     if isinstance(image, Image.Image):
         with _refusals(""):  # a PIL image reads its file when its pixels are asked for
             return _from_pil(image)
@@ -110,13 +110,28 @@ def _as_array(image: object) -> NDArray[Any]:
         raise RequestError(f"the picture: a {type(image).__name__} that is no array ({_short(error)})") from error
 
 
-def _from_array(image: NDArray[Any]) -> Source:
+def _checked(source: Source) -> Source:
+    """A source as `load` makes them, whoever made it."""
+    check_types(source, "source: ")
+    if source.codes.dtype != np.uint8 or source.codes.ndim != 3:
+        raise InputImageError(f"source: {source.codes.dtype} of shape {source.codes.shape}, uint8 (H, W, C) expected")
+    _shaped(source.codes)
+    return source
+
+
+def _shaped(image: NDArray[Any]) -> NDArray[Any]:
+    """An array of codes as (H, W, C). Raises InputImageError or LimitError where it is none."""
     if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
         raise InputImageError(f"the array has dtype {image.dtype}, uint8 or uint16 expected")
     shaped = image[..., None] if image.ndim == 2 else image
     if shaped.ndim != 3 or shaped.shape[2] not in (1, 2, 3, 4) or not shaped.size:
         raise InputImageError(f"the array has shape {image.shape}, (H, W) or (H, W, C) with C = 1 .. 4 expected")
     check_size(shaped.shape[1], shaped.shape[0])
+    return shaped
+
+
+def _from_array(image: NDArray[Any]) -> Source:
+    shaped = _shaped(image)
     if image.dtype == np.uint8:
         return Source(np.array(shaped, np.uint8, order="C"))
     return _from_deep(deep.Deep(shaped, 65535), {}, 1)

@@ -9,6 +9,7 @@ of what a file holds, whoever wrote it.
 
 from dataclasses import dataclass, fields
 
+from inrcodec.checks import check_types
 from inrcodec.errors import RequestError
 from inrcodec.icc import is_srgb
 from inrcodec.orientation import upright_exif, upright_xmp
@@ -27,6 +28,7 @@ class Metadata:
     """An XMP packet, UTF-8; an orientation in it is 1."""
 
     def __post_init__(self) -> None:
+        check_types(self, "metadata: ")
         object.__setattr__(self, "exif", upright_exif(self.exif))
         object.__setattr__(self, "xmp", upright_xmp(self.xmp))
 

@@ -21,14 +21,14 @@ NONSENSE = ["high", None, True, 2.5, [1], {}, object(), np.zeros(3), b"x"]
 
 def nonsense_for(hint: object) -> list[object]:
     """What is of another type than a field."""
-    fits = {"None": type(None), "float": float, "str": str}
+    fits = {"None": type(None), "float": float, "str": str, "bytes": bytes}
     fitting = tuple(kind for name, kind in fits.items() if name in str(hint) and "tuple" not in str(hint))
     return [value for value in NONSENSE if not isinstance(value, fitting)]
 
 
 CASES = [
     pytest.param(kind, field.name, value, id=f"{field.name}-{type(value).__name__}")
-    for kind in (inrcodec.EncoderConfig, inrcodec.DecodeLimits)
+    for kind in (inrcodec.EncoderConfig, inrcodec.DecodeLimits, inrcodec.Metadata)
     for field in fields(kind)
     for value in nonsense_for(get_type_hints(kind)[field.name])
 ]
@@ -36,7 +36,7 @@ CASES = [
 
 @pytest.mark.parametrize(("kind", "name", "value"), CASES)
 def test_an_option_of_another_type_is_refused_by_name(kind: type, name: str, value: object) -> None:
-    with pytest.raises(RequestError, match=rf"^(limit )?{name}: .* is not "):
+    with pytest.raises(RequestError, match=rf"^(limit |metadata: )?{name}: .* is not "):
         kind(**{name: value})
 
 
@@ -46,7 +46,9 @@ def test_an_option_of_another_type_is_refused_by_name(kind: type, name: str, val
      {"metadata": ("icc", "xmp")}, {"metadata": ()}, {"time_limit": 5}, {"prune": 0}],
 )  # fmt: skip
 def test_numbers_of_numpy_and_whole_ones_are_numbers(options: dict[str, object]) -> None:
-    inrcodec.EncoderConfig(**options)  # type: ignore[arg-type]
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
+    config = inrcodec.EncoderConfig(**options)  # type: ignore[arg-type]
+    assert repr(config) == repr(inrcodec.EncoderConfig(**plain))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,20 @@ def test_what_is_no_array_is_refused_as_a_request(picture: object) -> None:
 def test_what_is_no_picture_is_refused_as_a_picture(picture: object) -> None:
     with pytest.raises(InputImageError):
         inrcodec.encode(picture)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "codes", [waves(4, 5)[..., 0], waves(4, 5).astype(np.uint16), waves(4, 5) / 255, np.zeros((4, 5, 6), np.uint8)]
+)
+def test_a_source_of_other_codes_than_load_makes_is_refused(codes: np.ndarray) -> None:
+    with pytest.raises(InputImageError, match=r"uint8 \(H, W, C\) expected|C = 1 .. 4 expected"):
+        inrcodec.encode(inrcodec.Source(codes))
+
+
+@pytest.mark.parametrize("parts", [([[1]], inrcodec.Metadata()), (waves(4, 5), b"icc"), (waves(4, 5), None)])
+def test_a_source_of_other_parts_is_refused(parts: tuple[object, object]) -> None:
+    with pytest.raises(RequestError, match=r"^source: (codes|metadata): .* is not (ndarray|Metadata)$"):
+        inrcodec.encode(inrcodec.Source(*parts))  # type: ignore[arg-type]
 
 
 def test_a_tensor_of_codes_is_a_picture() -> None:

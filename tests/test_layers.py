@@ -12,9 +12,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
 RANKS = {
     "errors": 0, "progress": 0, "metrics": 0, "siren": 0, "resample": 0, "icc": 0, "orientation": 0,
     "checks": 1, "pool": 1,
-    "codelength": 1, "metadata": 1, "entropy": 1, "pixels": 1, "files": 1, "memory": 1, "state": 1, "terminal": 1,
-    "checkpoint": 2, "config": 2, "optim": 2,
-    "deep": 2, "limits": 2, "rasters": 2, "model": 2, "kernels": 2,
+    "codelength": 1, "metadata": 2, "entropy": 1, "pixels": 1, "files": 1, "memory": 1, "state": 1, "terminal": 1,
+    "checkpoint": 2, "config": 3, "optim": 2,
+    "deep": 2, "limits": 2, "rasters": 3, "model": 2, "kernels": 2,
     "backends": 3, "bitstream": 3, "network": 3,
     "images": 4,
     "decoder": 4, "derivatives": 2, "describe": 4, "fit": 4, "modules": 4,
