@@ -69,6 +69,7 @@ def _add_encode(commands: Any) -> None:
     add("input", nargs="+", help="picture files, folders of them, or - for standard input")
     add("-o", "--output", help="the .inr file, a folder, or - for standard output; default: beside the input")
     _add_encoding(command)
+    add("--frame", type=int, metavar="N", help="of animations and pictures of several pages, from 0 on; default 0")
     add("--resume", action="store_true", help="go on with an encode that was ended, if there is one")
     add("--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints; default 60")
     add("-v", "--verbose", action="store_true", help="say what each stage cost and saved")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import files, images, metrics, rasters
-from inrcodec.commands import limits_of, naming, read
+from inrcodec import files, metrics, rasters
+from inrcodec.commands import limits_of, load_picture, naming, read
 from inrcodec.decoder import Picture, open_bytes
 from inrcodec.errors import RequestError
 from inrcodec.limits import DecodeLimits
@@ -64,7 +64,10 @@ def _pictures(a: str, b: str, limits: DecodeLimits) -> tuple[NDArray[np.uint8], 
 def _opened(name: str, limits: DecodeLimits) -> Picture | NDArray[np.uint8]:
     """An .inr file as a function, any other as pixels."""
     if Path(name).suffix.lower() != ".inr":
-        return images.to_array(name)
+        source = load_picture(name)
+        for note in source.notes:
+            say(f"inrcodec: {note}")
+        return source.codes
     with naming(name):
         return open_bytes(read(name, limits), limits=limits)
 

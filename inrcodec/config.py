@@ -3,7 +3,10 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from inrcodec import threads
+from inrcodec.checks import check_types
 from inrcodec.errors import RequestError
 from inrcodec.metadata import DEFAULT_KINDS, KINDS
 
@@ -39,6 +42,10 @@ class EncoderConfig:
     `repr`, which decides whether a checkpoint is gone on with, leaves it out."""
 
     def __post_init__(self) -> None:
+        check_types(self)
+        for name, value in vars(self).items():
+            if isinstance(value, np.generic):  # equal options have equal texts, which checkpoints compare
+                object.__setattr__(self, name, value.item())
         targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]
         if len(targets) > 1:
             raise RequestError(f"{' and '.join(targets)}: choose one of them")

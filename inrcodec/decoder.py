@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from inrcodec import backends, bitstream, pixels, resample, siren
 from inrcodec.backends import JET_WORK, Backend, JetBackend, Manner, Samples, Stopped
+from inrcodec.checks import check_type, check_types
 from inrcodec.errors import CorruptError, RequestError
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.model import QuantizedModel
@@ -49,6 +50,9 @@ class Region:
     """Its rows."""
     width: int
     """Its columns."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "region ")
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,14 @@ class Picture:
         self.model = model
         self._evaluate, self._make_jet = evaluate, jet or (lambda: backends.numpy_jet(model))
         self._limits, self._file_bytes, self._report = limits, file_bytes, report
+        self.opened_as: tuple[object, ...] = ()
+        """Arguments of `open_bytes` that open it again, where it was made by that."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """What a pickle holds is the file: whoever loads it opens that, without `stopped` and `report`."""
+        if not self.opened_as:
+            raise TypeError("a Picture that was not made by inrcodec.open does not pickle")
+        return open_bytes, self.opened_as
 
     @property
     def height(self) -> int:
@@ -221,6 +233,8 @@ class Picture:
 
     def _frame(self, size: tuple[int, int] | None, region: Region | None, supersampling: int, work: int = 1) -> _Frame:
         """Where to draw, checked; a point takes `work` times the network's multiplications."""
+        check_type("size", size, tuple[int, int] | None)
+        check_type("region", region, Region | None)
         region = region or Region(0, 0, self.height, self.width)
         self._check_region(region)
         height, width = size or (region.height, region.width)
@@ -288,6 +302,8 @@ class Picture:
 
 
 def _check_manner(depth: int, supersampling: int) -> None:
+    check_type("depth", depth, int)
+    check_type("supersampling", supersampling, int)
     if depth not in DEPTHS:
         raise RequestError(f"depth: {depth} is none of {', '.join(map(str, DEPTHS))}")
     if not 1 <= supersampling <= MAX_SUPERSAMPLING:
@@ -322,6 +338,7 @@ def open_bytes(
         RequestError: there is no such device, or fewer than one thread is asked for.
         ResourceError: there is not enough memory, of the device or of the machine.
     """
+    check_type("device", device, str)
     manner = Manner(count(threads), stopped)
     model = bitstream.read(data, limits)
     dtype = backends.precision(model, exact)
@@ -332,7 +349,9 @@ def open_bytes(
             backends.torch_backend(model, device, dtype, manner),
             lambda: backends.torch_jet(model, device, manner),
         )
-    return Picture(model, evaluate, limits, len(data), jet, report)
+    picture = Picture(model, evaluate, limits, len(data), jet, report)
+    picture.opened_as = bytes(data), device, exact, limits
+    return picture
 
 
 def decode(

@@ -28,6 +28,7 @@ from inrcodec import (
     targets,
     threads,
 )
+from inrcodec.checks import check_type
 from inrcodec.compress import Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
@@ -95,6 +96,7 @@ def encode_with_report(
 
     Also raises CheckpointError where what `keeper` has kept is damaged, or is not of this picture and these options.
     """
+    check_type("config", config, EncoderConfig)
     count = config.threads or threads.chosen() or threads.torch_count()
     with threads.using(count), threads.single_torch(), threads.single_blas():
         return _encoded(image, config, monitor, keeper)
@@ -103,6 +105,8 @@ def encode_with_report(
 def _encoded(image: images.ImageLike, config: EncoderConfig, monitor: Monitor, keeper: Keeper) -> Encoded:
     monitor = ending(monitor, config.time_limit)
     source = images.load(image)
+    for text in source.notes:
+        monitor.note(text)
     codes, metadata = source.codes, source.metadata.only(config.metadata)
     height, width, channels = codes.shape
     goal = choose_goal(config, height, width, channels, bitstream.metadata_bytes(metadata))

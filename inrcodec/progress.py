@@ -60,7 +60,7 @@ class Monitor:
     announce: Callable[[Estimate], None] | None = None
     """Told once, before the fit, how long it will take; without it nothing is measured."""
     note: Callable[[str], None] = lambda text: None
-    """Told in a sentence what a user should know: that memory ran out, and what is done about it."""
+    """Told in a sentence what a user should know: that a picture's 16 bits are rounded, that memory ran out."""
 
 
 SILENT = Monitor()
