@@ -84,6 +84,18 @@ def seconds(timing: Timing, work: Work, pixel_count: int, config: FitConfig) -> 
     return once + timing.step * (work.steps + curvature) + timing.look * (looks + whole * (1 + work.roundings))
 
 
+_COPIES = 9
+"""Of a block's matrix in float32, while it is inverted in float64."""
+_PROCESS = 350 << 20
+"""Bytes of a process with torch that fits a small network."""
+
+
+def memory(weights: int) -> int:
+    """Bytes, about, that the encode of a network takes at once: the curvature's blocks, and work on one of them."""
+    block = min(weights, BLOCK)
+    return _PROCESS + 4 * block * (weights + _COPIES * block)
+
+
 def fraction_within(timing: Timing, work: Work, pixel_count: int, config: FitConfig, limit: float) -> float:
     """What part of the steps of `work` leaves its encode within `limit` seconds, at most 1."""
     whole, rest = (seconds(timing, replace(work, steps=steps), pixel_count, config) for steps in (work.steps, 0))

@@ -27,6 +27,12 @@ class Estimate:
     seconds: float
     lower: tuple[tuple[str, float, float], ...] = ()
     """Where that is over 20 minutes: what to lower, as (option, value, seconds that it would about take)."""
+    memory: int = 0
+    """Bytes that it takes at once, about; 0: not told."""
+    longest: float = 0.0
+    """Seconds, with all the larger networks that a PSNR may take where this one is too weak; 0: there are none."""
+    trial: bool = False
+    """Whether this is a pilot, which says how large a network a PSNR takes."""
 
 
 def never() -> bool:
@@ -41,7 +47,7 @@ class Monitor:
     report: Callable[[Progress], None] = lambda progress: None
     stopped: Callable[[], bool] = never
     announce: Callable[[Estimate], None] | None = None
-    """Told once, before the fit, how long it will take; without it nothing is measured."""
+    """Told before the fit how long it will take; for a PSNR before each. Without it nothing is measured."""
     note: Callable[[str], None] = lambda text: None
     """Told in a sentence what a user should know: that memory ran out, and what is done about it."""
 

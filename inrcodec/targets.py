@@ -42,6 +42,8 @@ _BISECTIONS = 14
 _KAPPA = 0.25
 _LEAP = 16
 """What the noise is multiplied by where it had no effect."""
+_ROOM = 0.98
+"""Of the most bytes, for the nearest rounding: the tuned one is a little longer."""
 _CODE_MSE = 1 / 12 / 255**2
 """Mean squared error of rounding values to codes, peak 1."""
 
@@ -57,9 +59,10 @@ class BytesGoal:
 
 @dataclass(frozen=True)
 class PsnrGoal:
-    """The decoded picture's PSNR in dB, to `PSNR_TOLERANCE`."""
+    """The decoded picture's PSNR in dB, to `PSNR_TOLERANCE`, in a file of at most `most` bytes."""
 
     psnr: float
+    most: float = math.inf
 
 
 Goal = BytesGoal | PsnrGoal | None
@@ -212,10 +215,13 @@ def noise_for(size_of: Callable[[float], int], aim: float, finest: float) -> flo
 def round_to_psnr(fitted: Fitted, goal: PsnrGoal) -> tuple[Rounded, bool]:
     """The rounding whose decoded picture, in uint8, has `goal.psnr`; and whether it has.
 
-    Where the network itself is too weak this is the rounding at `FINEST`. Where even that at `COARSEST` is better, as
-    of a picture of one colour, it counts as meeting the goal: there is no smaller file to offer.
+    Where the network itself is too weak this is the rounding at `FINEST`, or at the finest that `goal.most` bytes have
+    room for. Where even that at `COARSEST` is better, as of a picture of one colour, it counts as meeting the goal:
+    there is no smaller file to offer.
     """
     least, finest = 10 ** (-fitted.psnr / 10) + _CODE_MSE, fitted.finest(FINEST)
+    if math.isfinite(goal.most):
+        finest = noise_for(fitted.nearest_bytes, _ROOM * goal.most, finest)
     excess = 10 ** (-goal.psnr / 10) - least
     tried: list[tuple[float, float]] = []
     found: list[tuple[float, Rounded]] = []
@@ -230,8 +236,18 @@ def round_to_psnr(fitted: Fitted, goal: PsnrGoal) -> tuple[Rounded, bool]:
             break
     if cannot_be_worse:
         return rounded, True
-    missed, best = min(found, key=lambda pair: pair[0])
+    within = [pair for pair in found if len(pair[1].data) <= goal.most]
+    if not within:
+        rounded = fitted.nearest(finest)
+        within = [(abs(fitted.psnr_of(rounded.data) - goal.psnr), rounded)]
+    missed, best = min(within, key=lambda pair: pair[0])
     return best, missed <= PSNR_TOLERANCE
+
+
+def in_reach(psnr: float, goal: PsnrGoal) -> bool:
+    """Whether a float network of `psnr` dB, finely rounded, has what `goal` asks for."""
+    least = 10 ** (-psnr / 10) + _CODE_MSE
+    return (1 + _KAPPA * FINEST) * least <= 10 ** (-(goal.psnr - PSNR_TOLERANCE) / 10)
 
 
 def next_noise(excess: float, least: float, tried: Sequence[tuple[float, float]]) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import inrcodec
-from inrcodec import cli, decoder, encoder, estimate, ladder, metrics, pilot, rasters, targets, terminal
+from inrcodec import cli, decoder, encoder, estimate, goals, ladder, metrics, pilot, rasters, targets, terminal
 from inrcodec.config import EncoderConfig
 from inrcodec.encoder import encode_with_report
 from inrcodec.errors import RequestError, TargetError
@@ -183,7 +183,7 @@ class Clock:
 @pytest.mark.parametrize(("tick", "steps"), [(0.001, 20), (0.1, 6), (30.0, 2)])
 def test_an_estimate_times_few_steps_and_leaves_the_network_alone(tick: float, steps: int) -> None:
     config = EncoderConfig(device="cpu")
-    network = encoder.start(waves(8, 8), ladder.rung(50), 0, encoder.choose_device("cpu"))
+    network = goals.start(waves(8, 8), ladder.rung(50), 0, encoder.choose_device("cpu"))
     before = network.snapshot()
     searches = encoder.plan(config, ladder.rung(50), network.arch)
     timing = estimate.measure(network, encoder.Picture(waves(8, 8), network.device), searches.fit, Clock(tick))
