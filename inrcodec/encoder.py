@@ -138,7 +138,7 @@ def _fitted(search: Search, config: EncoderConfig, monitor: Monitor, session: Se
     while True:
         fit = _fit(search, course, config, monitor, session)
         found += [fit, search.trial] if search.trial and monitor.stopped() else [fit]
-        best = max(found, key=lambda one: one.psnr)
+        best = search.best(found)
         further = search.further(course, fit)
         if further is None:
             session.finish()

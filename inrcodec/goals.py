@@ -1,9 +1,11 @@
 """What a file has to meet, and with which network: a quality's, a size's, or one that fits of the picture lead to.
 
 A PSNR is the only goal that takes fits to find out: pilots before the fit (`pilot.py`), and where the fit itself is too
-weak a larger one, `REFITS` times at most. All of it is bounded by `most_bytes`, and told before it begins.
+weak, or far too strong, one of a larger or a smaller network, `REFITS` times at most. All of it is bounded by
+`most_bytes`, and told before it begins.
 """
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
@@ -22,12 +24,14 @@ from inrcodec.resume import Course, take_point
 from inrcodec.state import State, take_finite, take_number
 
 REFITS = 2
-"""Fits of larger networks, at most, where the first is too weak for a PSNR."""
+"""Fits of other networks, at most, after the first that is meant for a PSNR."""
 MOST_OF_RAW, LEAST_MOST = 0.5, 512
 """For a PSNR no file has more bytes than this part of the picture's samples, or than so many where that is less: a
 lossless codec stores photographs exactly in as many."""
-_GROWTH, _WORTH = 1.5, 1.1
-"""Factors of a larger network: of its bytes at least, unless the most are in the way; and of its weights at least."""
+_FAR = 4.0
+"""In dB above a PSNR: so far and farther, a smaller network with finer weights takes fewer bytes."""
+_CHANGE, _WORTH = 1.5, 1.1
+"""Factors of another network: of its bytes at least, unless the most are in the way; and of its weights at least."""
 _SIZE_AIM = 0.993
 """Of a size in bytes: half the tolerance, so that a rounding somewhat larger than expected still fits."""
 
@@ -98,6 +102,7 @@ class Search:
         """`codes` is (H, W, C)."""
         self._codes, self._config, self._goal, self._device, self._monitor = codes, config, goal, device, monitor
         self.picture = Picture(codes, device)
+        self._shape: tuple[int, int, int] = (self.picture.height, self.picture.width, self.picture.channels)
         self.trial: Fit | None = None
         """The last pilot: all there is where a search is stopped in it."""
 
@@ -108,7 +113,7 @@ class Search:
     def begin(self) -> Course:
         """The operating point to begin with; for a PSNR, short fits of the picture are made to find out."""
         if isinstance(self._goal, targets.BytesGoal):
-            return Course(ladder.rung_of_bytes(self._goal.aim, *self._codes.shape))
+            return Course(ladder.rung_of_bytes(self._goal.aim, *self._shape))
         if isinstance(self._goal, targets.PsnrGoal):
             return self._of_pilots(self._goal)
         return Course(ladder.rung(ladder.DEFAULT_QUALITY if self._config.quality is None else self._config.quality))
@@ -118,17 +123,17 @@ class Search:
         usual = plan(self._config, ladder.rung(ladder.DEFAULT_QUALITY), ladder.choose_arch(1, 1, 1, 1)).fit.steps
         fits = pilot.run(goal.psnr, usual, goal.most, curve, self._pilot)
         size = pilot.next_bytes(goal.psnr, fits, curve) if fits else pilot.LEAST_BYTES
-        return Course(ladder.rung_of_bytes(min(size, goal.most), *self._codes.shape), tuple(fits), REFITS)
+        return Course(ladder.rung_of_bytes(min(size, goal.most), *self._shape), tuple(fits), REFITS)
 
     def _pilot(self, size: float, steps: int) -> Reached | None:
         """A short fit; it is announced, and may be stopped, but its steps are reported to nobody."""
-        point = ladder.rung_of_bytes(size, *self._codes.shape)
+        point = ladder.rung_of_bytes(size, *self._shape)
         network = self.start(point)
         searches = plan(self._config, point, network.arch)
         searches = replace(searches, fit=replace(searches.fit, steps=steps))
         if self._monitor.announce:
             timing, count = estimate.measure(network, self.picture, searches.fit), network.arch.param_count()
-            seconds, (height, width) = steps * timing.step, self._codes.shape[:2]
+            seconds, (height, width) = steps * timing.step, self._shape[:2]
             self._monitor.announce(Estimate(height, width, count, seconds, trial=True))
         listener = Monitor(stopped=self._monitor.stopped, note=self._monitor.note)
         psnr = optimize(network, self.picture, searches.fit, monitor=listener)
@@ -136,21 +141,36 @@ class Search:
         return None if self._monitor.stopped() else self.trial.reached
 
     def further(self, course: Course, fit: Fit) -> Course | None:
-        """Where to go on with a larger network, after a fit that is too weak; None where there is nothing to gain."""
+        """Where to go on, after a fit that is too weak or far too strong; None where there is nothing to gain."""
         goal, found = self._goal, fit.reached
-        if not isinstance(goal, targets.PsnrGoal) or targets.in_reach(fit.psnr, goal):
+        if not isinstance(goal, targets.PsnrGoal) or (targets.in_reach(fit.psnr, goal) and fit.psnr < goal.psnr + _FAR):
             return None
         if not course.refits or self._config.time_limit is not None or self._monitor.stopped():
             return None
-        fits, count = (*course.fits, found), fit.network.arch.param_count()
-        height, width, channels = self._codes.shape
-        size = min(max(pilot.next_bytes(goal.psnr, fits), _GROWTH * found.size), goal.most)
-        point = ladder.rung_of_bytes(size, height, width, channels)
-        larger = ladder.choose_arch(height, width, channels, point.weights_per_pixel).param_count()
-        if larger < _WORTH * count:
+        fits, wanted = (*course.fits, found), pilot.next_bytes(goal.psnr, (*course.fits, found))
+        if targets.in_reach(fit.psnr, goal):
+            size = min(wanted, found.size / _CHANGE)
+        else:
+            size = min(max(wanted, _CHANGE * found.size), goal.most)
+        return self._changed(fit, goal, Course(ladder.rung_of_bytes(size, *self._shape), fits, course.refits - 1))
+
+    def _changed(self, fit: Fit, goal: targets.PsnrGoal, course: Course) -> Course | None:
+        """The course, if its network is another one than was fitted."""
+        before = fit.network.arch.param_count()
+        after = ladder.choose_arch(*self._shape, course.point.weights_per_pixel).param_count()
+        is_larger = not targets.in_reach(fit.psnr, goal)
+        if after < _WORTH * before if is_larger else before < _WORTH * after:
             return None
-        self._monitor.note(f"{fit.psnr:.2f} dB with {count:,} weights: going on with {larger:,}, for {goal.psnr:g} dB")
-        return Course(point, fits, course.refits - 1)
+        self._monitor.note(f"{fit.psnr:.2f} dB with {before:,} weights: going on with {after:,}, for {goal.psnr:g} dB")
+        return course
+
+    def best(self, found: Sequence[Fit]) -> Fit:
+        """The smallest network that has what the goal asks for; where none has, the best of them."""
+        goal = self._goal
+        enough = [fit for fit in found if isinstance(goal, targets.PsnrGoal) and targets.in_reach(fit.psnr, goal)]
+        if enough:
+            return min(enough, key=lambda fit: fit.reached.size)
+        return max(found, key=lambda fit: fit.psnr)
 
     def restored(self, state: State) -> Fit | None:
         """The fit of a state, checked; None where that is empty. The inverse of `Fit.state`."""
@@ -168,7 +188,7 @@ class Search:
         """Seconds, where one fit of `fit` takes `seconds`, of it and all the larger ones that may follow."""
         if not isinstance(self._goal, targets.PsnrGoal) or self._config.time_limit is not None:
             return seconds
-        most = ladder.rung_of_bytes(self._goal.most, *self._codes.shape).weights_per_pixel * len(self.picture)
+        most = ladder.rung_of_bytes(self._goal.most, *self._shape).weights_per_pixel * len(self.picture)
         limit = max(1.0, most / fit.arch.param_count())
         return seconds * sum(min(limit, pilot.TRUST**number) for number in range(course.refits + 1))
 

@@ -136,18 +136,33 @@ class Reached:
 
 
 def next_bytes(target: float, fits: Sequence[Reached], picture: Curve = PLAIN) -> float:
-    """Bytes at which a network should land `_MARGIN` above `target` dB, within `TRUST` times those of the last fit.
+    """Bytes at which a network should land `_MARGIN` above `target` dB, within `TRUST` times those of a fit.
 
-    Through the last two fits; through the only one along the picture's curve.
+    Through the last two fits; through the only one along the picture's curve. A fit that is worse than a smaller one
+    had too few steps to say anything, and is left out.
     """
-    last, psnr = fits[-1], target + _MARGIN
-    doublings = math.log2(last.size / fits[-2].size) if len(fits) > 1 else 0.0
-    if doublings:
-        gain = min(max((last.psnr - fits[-2].psnr) / doublings, _GAINS[0]), _GAINS[1])
-        wanted = last.size * math.pow(2, (psnr - last.psnr) / gain)
+    fits, alone = _rising(fits), len(fits) == 1
+    last, wanted = fits[-1], target + _MARGIN
+    if len(fits) > 1:
+        gain = (last.psnr - fits[-2].psnr) / math.log2(last.size / fits[-2].size)
+        size = last.size * math.pow(2, (wanted - last.psnr) / min(max(gain, _GAINS[0]), _GAINS[1]))
     else:
-        wanted = picture.bytes_of(psnr - last.psnr + picture.psnr_of(last.size))
-    return min(max(wanted, last.size / TRUST), TRUST * last.size)
+        line = picture if alone else PLAIN
+        size = line.bytes_of(wanted - last.psnr + line.psnr_of(last.size))
+    return min(max(size, last.size / TRUST), TRUST * last.size)
+
+
+def _rising(fits: Sequence[Reached]) -> list[Reached]:
+    """Without those that are no better than a smaller one, or an earlier one of their size."""
+    return [
+        fit
+        for number, fit in enumerate(fits)
+        if not any(
+            other.psnr >= fit.psnr and (other.size < fit.size or (other.size == fit.size and earlier < number))
+            for earlier, other in enumerate(fits)
+            if other is not fit
+        )
+    ]
 
 
 def run(
@@ -156,8 +171,8 @@ def run(
     """What pilots reach on the way to a network for `target` dB, of at most `most` bytes, fitted with `steps` steps.
 
     `fit(bytes, steps)` fits a network for a file of about that many bytes; None: it was told to stop. The last pilot
-    is within `TRUST` of what `next_bytes` says, unless there are `PILOTS` of them or no network is any larger, or
-    smaller.
+    is within `TRUST` of what `next_bytes` says, unless there are `PILOTS` of them, or it is no better than a smaller
+    one, or as large as an earlier one.
     """
     fewer = min(steps, max(round(_STEPS * steps), _LEAST_STEPS))
     size = min(max(LEAST_BYTES, _WEIGHTS * picture.bytes_of(target)), most / TRUST)
@@ -167,7 +182,7 @@ def run(
         fits.append(Reached(found.size, psnr))
         size = min(next_bytes(target, fits, picture), most)
         is_trusted = found.size / TRUST < size < TRUST * found.size
-        if is_trusted or any(found.size == earlier.size for earlier in fits[:-1]):
+        if is_trusted or fits[-1] not in _rising(fits) or any(found.size == other.size for other in fits[:-1]):
             break
     return fits
 
