@@ -159,7 +159,10 @@ class Search:
         before = fit.network.arch.param_count()
         after = ladder.choose_arch(*self._shape, course.point.weights_per_pixel).param_count()
         is_larger = not targets.in_reach(fit.psnr, goal)
-        if after < _WORTH * before if is_larger else before < _WORTH * after:
+        if is_larger and after < _WORTH * before:
+            self._monitor.note(f"no larger network for {goal.psnr:g} dB: such files end at {goal.most:,.0f} bytes")
+            return None
+        if not is_larger and before < _WORTH * after:
             return None
         self._monitor.note(f"{fit.psnr:.2f} dB with {before:,} weights: going on with {after:,}, for {goal.psnr:g} dB")
         return course
@@ -186,7 +189,7 @@ class Search:
 
     def longest(self, seconds: float, fit: Network, course: Course) -> float:
         """Seconds, where one fit of `fit` takes `seconds`, of it and all the larger ones that may follow."""
-        if not isinstance(self._goal, targets.PsnrGoal) or self._config.time_limit is not None:
+        if not course.refits or self._config.time_limit is not None or not isinstance(self._goal, targets.PsnrGoal):
             return seconds
         most = ladder.rung_of_bytes(self._goal.most, *self._shape).weights_per_pixel * len(self.picture)
         limit = max(1.0, most / fit.arch.param_count())

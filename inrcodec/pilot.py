@@ -105,8 +105,8 @@ def mosaic(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     tall, wide = min(height, _TILE), min(width, _TILE)
     down, across = height // tall, width // wide
     count = min(down * across, _WHOLE // (tall * wide))
-    chosen = pixels.spread(down, across, count)
-    columns = min(len(chosen), max(1, math.isqrt(len(chosen) * tall // wide)))
+    columns = min(count, max(1, math.isqrt(count * tall // wide)))
+    chosen = pixels.spread(down, across, count // columns * columns)
     rows = len(chosen) // columns
     tiles = [
         codes[row * tall : (row + 1) * tall, column * wide : (column + 1) * wide]
