@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from inrcodec.config import EncoderConfig
-from inrcodec.curvature import BLOCK
+from inrcodec.config import LEAST_PSNR, EncoderConfig
+from inrcodec.curvature import BLOCK, blocks
 from inrcodec.fit import FitConfig, Picture, PixelSums, Search, chunk_map, no_projection
 from inrcodec.network import Network
 
@@ -92,7 +92,7 @@ _PROCESS = 350 << 20
 
 def memory(weights: int) -> int:
     """Bytes, about, that the encode of a network takes at once: the curvature's blocks, and work on one of them."""
-    block = min(weights, BLOCK)
+    block: int = max(part.stop - part.start for part in blocks(weights))
     return _PROCESS + 4 * block * (weights + _COPIES * block)
 
 
@@ -117,5 +117,6 @@ def what_to_lower(config: EncoderConfig, seconds: float, quality: int) -> tuple[
     if config.size is not None:
         return (*ways, ("size", int(config.size / factor), LONG))
     if config.psnr is not None:
-        return (*ways, ("psnr", math.floor(config.psnr - _DB_OF_DOUBLING * math.log2(factor)), LONG))
+        psnr = math.floor(config.psnr - _DB_OF_DOUBLING * math.log2(factor))
+        return (*ways, ("psnr", psnr, LONG)) if psnr >= LEAST_PSNR else tuple(ways)
     return (*ways, ("quality", quality, LONG)) if quality >= 0 else tuple(ways)

@@ -31,7 +31,7 @@ lossless codec stores photographs exactly in as many."""
 _FAR = 4.0
 """In dB above a PSNR: so far and farther, a smaller network with finer weights takes fewer bytes."""
 _CHANGE, _WORTH = 1.5, 1.1
-"""Factors of another network: of its bytes at least, unless the most are in the way; and of its weights at least."""
+"""Least factors of another network: of its bytes, unless the most are in the way, and of its weights."""
 _SIZE_AIM = 0.993
 """Of a size in bytes: half the tolerance, so that a rounding somewhat larger than expected still fits."""
 
@@ -148,10 +148,10 @@ class Search:
         if not course.refits or self._config.time_limit is not None or self._monitor.stopped():
             return None
         fits, wanted = (*course.fits, found), pilot.next_bytes(goal.psnr, (*course.fits, found))
-        if targets.in_reach(fit.psnr, goal):
-            size = min(wanted, found.size / _CHANGE)
-        else:
+        if not targets.in_reach(fit.psnr, goal):
             size = min(max(wanted, _CHANGE * found.size), goal.most)
+        elif (size := wanted) * _CHANGE > found.size:
+            return None
         return self._changed(fit, goal, Course(ladder.rung_of_bytes(size, *self._shape), fits, course.refits - 1))
 
     def _changed(self, fit: Fit, goal: targets.PsnrGoal, course: Course) -> Course | None:

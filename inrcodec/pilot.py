@@ -153,16 +153,9 @@ def next_bytes(target: float, fits: Sequence[Reached], picture: Curve = PLAIN) -
 
 
 def _rising(fits: Sequence[Reached]) -> list[Reached]:
-    """Without those that are no better than a smaller one, or an earlier one of their size."""
-    return [
-        fit
-        for number, fit in enumerate(fits)
-        if not any(
-            other.psnr >= fit.psnr and (other.size < fit.size or (other.size == fit.size and earlier < number))
-            for earlier, other in enumerate(fits)
-            if other is not fit
-        )
-    ]
+    """Without those that another one equals or beats in no more bytes."""
+    each = list(dict.fromkeys(fits))
+    return [fit for fit in each if not any(o.size <= fit.size and o.psnr >= fit.psnr for o in each if o is not fit)]
 
 
 def run(

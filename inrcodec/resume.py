@@ -106,12 +106,11 @@ class Session:
         self._keeper.keep(self._whole(state))
 
     def settle(self, state: Callable[[], State]) -> None:
-        """Keep the state that the fit ended with, and the rest. Another may follow, until `finish`."""
+        """The fit ended with this state. Another may follow, until `finish`."""
         self._last = self._whole(state)
-        self._keeper.keep(self._last)
 
     def finish(self) -> None:
-        """No fit follows the one that has settled."""
+        """No fit follows the one that has settled: keep its state, and the rest."""
         if self._last is not None:
             self._keeper.settle(self._last)
 

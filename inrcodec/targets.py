@@ -46,7 +46,7 @@ _APART, _FARTHEST = 1.01, 1e6
 """Least factor between two attempts, and largest between the noise of one and of the next."""
 _EITHER_WAY, _COARSER = (1, -1, 2, -2, 4, -4, 8, -8), (1, 2, 3, 4, 6, 8, 12, 16)
 """Changes of one tensor's q_step code."""
-_LITTLE = 1 << 27
+_LITTLE = 1 << 25
 """Multiplications of drawing a picture once, at most, for it to be drawn a hundred times."""
 _ROOM = 0.98
 """Of the most bytes, for the nearest rounding: the tuned one is a little longer."""
@@ -227,10 +227,10 @@ def round_to_psnr(fitted: Fitted, goal: PsnrGoal) -> tuple[Rounded, bool]:
     room for. Where even that at `COARSEST` is better, as of a picture of one colour, it counts as meeting the goal:
     there is no smaller file to offer.
     """
-    least, finest = 10 ** (-fitted.psnr / 10) + _CODE_MSE, fitted.finest(FINEST)
+    least, drawn, finest = _least(fitted.psnr), drawn_mse(fitted.psnr), fitted.finest(FINEST)
     if math.isfinite(goal.most):
         finest = noise_for(fitted.nearest_bytes, _ROOM * goal.most, finest)
-    excess = 10 ** (-goal.psnr / 10) - least
+    excess = 10 ** (-goal.psnr / 10) - drawn
     tried: list[tuple[float, float]] = []
     found: list[tuple[float, Rounded]] = []
     for _ in range(ATTEMPTS_AT_PSNR):
@@ -238,7 +238,7 @@ def round_to_psnr(fitted: Fitted, goal: PsnrGoal) -> tuple[Rounded, bool]:
         rounded = fitted.round(noise)
         psnr = fitted.psnr_of(rounded.data)
         found.append((psnr, rounded))
-        tried.append((noise, 10 ** (-psnr / 10) - least))
+        tried.append((noise, 10 ** (-psnr / 10) - drawn))
         cannot_be_better, cannot_be_worse = noise <= finest and psnr < goal.psnr, noise >= COARSEST and psnr > goal.psnr
         if fitted.stopped() or _meets(psnr, goal) or cannot_be_better or cannot_be_worse:
             break
@@ -267,15 +267,34 @@ def _best(
     def meets(data: bytes) -> bool:
         return len(data) <= goal.most and _meets(fitted.psnr_of(data), goal)
 
-    rounded = fitted.nudged(min(above, key=lambda pair: pair[0])[1], meets, _COARSER)
-    psnr = fitted.psnr_of(rounded.data)
-    return (psnr, rounded) if _meets(psnr, goal) else best
+    for _, one in sorted(above, key=lambda pair: pair[0]):
+        rounded = fitted.nudged(one, meets, _COARSER)
+        if rounded is not one:
+            return fitted.psnr_of(rounded.data), rounded
+    return best
 
 
 def in_reach(psnr: float, goal: PsnrGoal) -> bool:
     """Whether a float network of `psnr` dB, finely rounded, has what `goal` asks for."""
-    least = 10 ** (-psnr / 10) + _CODE_MSE
-    return (1 + _KAPPA * FINEST) * least <= 10 ** (-(goal.psnr - PSNR_TOLERANCE) / 10)
+    finest = drawn_mse(psnr) + _KAPPA * FINEST * _least(psnr)
+    return finest <= 10 ** (-(goal.psnr - PSNR_TOLERANCE) / 10)
+
+
+def _least(psnr: float) -> float:
+    """Mean squared error, peak 1, that noise is a multiple of, about."""
+    return 10 ** (-psnr / 10) + _CODE_MSE
+
+
+def drawn_mse(psnr: float) -> float:
+    """Mean squared error, peak 1, of a float picture of `psnr` dB once it is rounded to codes, its error normal.
+
+    That of the codes comes to it, but vanishes with the error: nearer than half a code is exact.
+    """
+    sigma = 255 * 10 ** (-psnr / 20)
+    if sigma > 2:
+        return _least(psnr)
+    beyond = (math.erfc((k + 0.5) / (math.sqrt(2) * max(sigma, 1e-9))) for k in range(16))
+    return sum((2 * k + 1) * part for k, part in enumerate(beyond)) / 255**2
 
 
 def next_noise(excess: float, least: float, tried: Sequence[tuple[float, float]]) -> float:
@@ -283,8 +302,6 @@ def next_noise(excess: float, least: float, tried: Sequence[tuple[float, float]]
 
     Never one that was tried: where there were attempts on both sides it lies between them, in the middle if need be.
     """
-    if excess <= 0:
-        return FINEST
     good = [noise for noise, added in tried if added < excess]
     bad = [noise for noise, added in tried if added >= excess]
     noise = _by_power(excess, least, tried)
@@ -294,10 +311,14 @@ def next_noise(excess: float, least: float, tried: Sequence[tuple[float, float]]
 
 
 def _by_power(excess: float, least: float, tried: Sequence[tuple[float, float]]) -> float:
-    """The noise by a power law through the nearest attempts of which one was too bad, or added anything."""
-    usable = sorted(((n, added) for n, added in tried if added > 0), key=lambda pair: abs(math.log(pair[1] / excess)))
+    """The noise by a power law through the attempts nearest to `excess`; a leap where none tells anything."""
+    if not tried:
+        return excess / (_KAPPA * least)
+    usable = [(noise, added) for noise, added in tried if added > 0 and excess > 0]
     if not usable:
-        return _LEAP * max(noise for noise, _ in tried) if tried else excess / (_KAPPA * least)
+        noise, added = tried[-1]
+        return noise * _LEAP if added < excess else noise / _LEAP
+    usable.sort(key=lambda pair: abs(math.log(pair[1] / excess)))
     power, (noise, added) = 1.0, usable[0]
     if len(usable) > 1 and (usable[1][0] - noise) * (usable[1][1] - added) > 0:
         power = math.log(usable[1][1] / added) / math.log(usable[1][0] / noise)

@@ -128,9 +128,9 @@ def test_the_pilot_of_a_psnr_is_not_repeated(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_encode_that_is_on_its_way_to_a_psnr_with_a_second_network_is_gone_on_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = EncoderConfig(psnr=30.0, effort=1, device="cpu")
+    config = EncoderConfig(psnr=50.0, effort=1, device="cpu")
     with monkeypatch.context() as patch:
-        patch.setattr(pilot, "run", lambda *arguments: [pilot.Reached(120.0, 31.2)])
+        patch.setattr(pilot, "run", lambda *arguments: [pilot.Reached(120.0, 51.2)])
         expected = encode_with_report(IMAGE, config)
         states = [ended(step, config) for step in (700, AFTER_THE_FIT)]  # the first fit has 625 steps
     monkeypatch.setattr(pilot, "run", lambda *arguments: pytest.fail("a pilot"))
@@ -140,9 +140,9 @@ def test_an_encode_that_is_on_its_way_to_a_psnr_with_a_second_network_is_gone_on
 
 
 def test_the_best_network_of_an_earlier_fit_comes_back_checked() -> None:
-    config = EncoderConfig(psnr=30.0, effort=1, device="cpu")
+    config = EncoderConfig(psnr=50.0, effort=1, device="cpu")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pilot, "run", lambda *arguments: [pilot.Reached(120.0, 31.2)])
+        patch.setattr(pilot, "run", lambda *arguments: [pilot.Reached(120.0, 51.2)])
         state = ended(700, config)
     for name, change, complaint in [
         ("best.value0", lambda array: array[1:], "value0 is float32"),

@@ -207,6 +207,7 @@ def test_an_estimate_grows_with_steps_and_with_pixels() -> None:
         ({"bpp": 0.6}, 4800.0, (("effort", 3, 1200.0), ("bpp", 0.15, 1200))),
         ({"size": 1000, "effort": 2}, 4800.0, (("size", 250, 1200),)),
         ({"psnr": 40.0, "effort": 9}, 2400.0, (("effort", 8, 1200.0), ("psnr", 38, 1200))),
+        ({"psnr": 20.0, "effort": 2}, 1200 * 2.0**12, ()),
     ],
 )
 def test_a_long_encode_is_announced_with_what_to_lower(
