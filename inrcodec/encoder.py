@@ -155,8 +155,8 @@ def _fit(search: Search, course: Course, config: EncoderConfig, monitor: Monitor
         searches = shortened(searches, network, picture, timing, config.time_limit)
     if monitor.announce:
         told = announcement(network, picture, searches, timing, config)
-        longest = search.longest(told.seconds, network, course)
-        monitor.announce(replace(told, longest=longest if longest > told.seconds else 0.0))
+        longest = search.longest(told.seconds, Fit(course.point, network, searches, 0.0), course)
+        monitor.announce(replace(told, longest=longest))
     listener = within(monitor, 0, sum(searches.steps))
     psnr = optimize(network, picture, searches.fit, monitor=listener, keeper=keeper)
     return Fit(course.point, network, searches, psnr)

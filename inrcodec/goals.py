@@ -182,18 +182,21 @@ class Search:
         point = take_point(state)
         network = self.start(point)
         names = [(f"value{number}", tuple(value.shape)) for number, value in enumerate(network.values)]
-        network.load([torch.from_numpy(take_finite(state, name, shape)) for name, shape in names])
+        network.load([torch.tensor(take_finite(state, name, shape)) for name, shape in names])
         if unknown := state.keys() - {"point", "psnr", *(name for name, _ in names)}:
             raise CheckpointError(f"{min(unknown)[:40]} is unknown")
         return Fit(point, network, plan(self._config, point, network.arch), take_number(state, "psnr"))
 
-    def longest(self, seconds: float, fit: Network, course: Course) -> float:
-        """Seconds, where one fit of `fit` takes `seconds`, of it and all the larger ones that may follow."""
-        if not course.refits or self._config.time_limit is not None or not isinstance(self._goal, targets.PsnrGoal):
-            return seconds
+    def longest(self, seconds: float, fit: Fit, course: Course) -> float:
+        """Seconds, where an encode by `fit` takes `seconds`, with all that may follow for a PSNR; 0: nothing may."""
+        if self._config.time_limit is not None or not isinstance(self._goal, targets.PsnrGoal):
+            return 0.0
         most = ladder.rung_of_bytes(self._goal.most, *self._shape).weights_per_pixel * len(self.picture)
-        limit = max(1.0, most / fit.arch.param_count())
-        return seconds * sum(min(limit, pilot.TRUST**number) for number in range(course.refits + 1))
+        limit = max(1.0, most / fit.network.arch.param_count())
+        fits = sum(min(limit, pilot.TRUST**number) for number in range(course.refits + 1))
+        fit_steps, _, round_steps = fit.searches.steps
+        roundings = targets.ATTEMPTS_AT_PSNR / fit.searches.roundings
+        return seconds * fits * (fit_steps + roundings * round_steps) / (fit_steps + round_steps)
 
 
 def start(codes: NDArray[np.uint8], point: ladder.Rung, seed: int, device: torch.device) -> Network:

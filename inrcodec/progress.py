@@ -30,7 +30,7 @@ class Estimate:
     memory: int = 0
     """Bytes that it takes at once, about; 0: not told."""
     longest: float = 0.0
-    """Seconds, with all the larger networks that a PSNR may take where this one is too weak; 0: there are none."""
+    """Seconds, with all the larger networks and the roundings that a PSNR may take; 0: it is no PSNR."""
     trial: bool = False
     """Whether this is a pilot, which says how large a network a PSNR takes."""
 

@@ -38,7 +38,7 @@ class ProgressLine:
         """Say on a line of its own how long it will take; and, even where this is no terminal, if that is too long."""
         size, length = f"{estimate.width}x{estimate.height}", spoken(estimate.seconds)
         if self._shown:
-            longest = f", at most {spoken(estimate.longest)} if it takes larger ones" if estimate.longest else ""
+            longest = f", {spoken(estimate.longest)} at most" if estimate.longest else ""
             memory = f", {estimate.memory / 1e9:.1f} GB" if estimate.memory >= _MUCH else ""
             trial = "a trial first: " if estimate.trial else ""
             say(f"{self._before}{trial}{size}, {estimate.weights:,} weights, about {length}{longest}{memory}")

@@ -58,6 +58,7 @@ ODD = {
     **{f"two colours, {n} channels": two_colours(n) for n in (1, 2, 3, 4)},
     **{f"noise, {n} channels": NOISE[..., :n] for n in (1, 2, 3, 4)},
     **{f"1x1, {n} channels": np.full((1, 1, n), 3, np.uint8) for n in (1, 2, 3, 4)},
+    "small noise": np.ascontiguousarray(NOISE[:12, :12]),
     "1xN": waves(1, 300),
     "Nx1": waves(300, 1, 1),
     "longer than WebP": waves(1, 20_000, 2),
@@ -98,7 +99,7 @@ def test_transparency_counts_for_nothing_in_a_curve() -> None:
         np.testing.assert_array_equal(one.psnr, other.psnr)
 
 
-@pytest.mark.parametrize("shape", [(1, 200_000, 1), (131_072, 3, 2), (1100, 1000, 3), (2000, 3000, 1), (16_384, 60, 1)])
+@pytest.mark.parametrize("shape", [(1, 200_000, 1), (131_072, 3, 2), (1100, 1000, 3)])
 def test_a_mosaic_holds_tiles_from_all_over_a_large_picture_and_none_twice(shape: tuple[int, int, int]) -> None:
     height, width, _ = shape
     numbers = np.arange(height * width, dtype=np.uint32).reshape(height, width, 1)
@@ -197,7 +198,7 @@ def test_one_colour_meets_any_psnr_in_the_fewest_bytes(name: str) -> None:
     assert len(encoded.data) < 100
 
 
-@pytest.mark.parametrize("name", ["two colours, 2 channels", "1xN", "noise, 4 channels"])
+@pytest.mark.parametrize("name", ["two colours, 2 channels", "small noise"])
 def test_met_says_what_the_decoded_picture_says(name: str) -> None:
     encoded = reached(ODD[name], 30.0)
     decoded = inrcodec.decode(encoded.data).reshape(ODD[name].shape)
@@ -243,7 +244,7 @@ def test_a_fit_that_is_too_weak_or_far_too_strong_is_followed_by_another(
     assert 1 <= len(told) <= goals.REFITS
     assert len(seen) == 1 + len(told)
     assert (seen[1].weights > seen[0].weights) == (first == "weak")
-    assert seen[0].longest >= seen[0].seconds > 0
+    assert seen[0].longest > seen[0].seconds > 0
 
 
 @pytest.mark.parametrize("options", [{"time_limit": 1e6}, {"quality": 30, "psnr": None}, {"size": 200, "psnr": None}])
@@ -255,7 +256,7 @@ def test_under_a_time_limit_and_for_other_goals_there_is_one_fit(
     config = dataclasses.replace(FAST, **({"psnr": 30.0} | options))
     encode_with_report(WAVES, config, Monitor(announce=seen.append))
     assert len(seen) == 1
-    assert seen[0].longest in (0, seen[0].seconds)
+    assert seen[0].longest == 0
 
 
 def test_pilots_are_announced_before_they_begin_and_so_is_the_fit() -> None:
@@ -276,10 +277,13 @@ def test_a_search_that_is_stopped_in_a_pilot_ends_with_what_that_has_reached() -
     assert next(asked) < 400
 
 
+TO_30 = dataclasses.replace(FAST, psnr=30.0)
+
+
 def fit_of(psnr: float, weights_per_pixel: float) -> goals.Fit:
     point = ladder.Rung(50, weights_per_pixel, 0.4)
     made = goals.start(WAVES, point, 0, CPU)
-    return goals.Fit(point, made, plan.plan(FAST, point, made.arch), psnr)
+    return goals.Fit(point, made, plan.plan(TO_30, point, made.arch), psnr)
 
 
 def search(psnr: float | None = 30.0) -> Search:
@@ -296,7 +300,7 @@ def test_the_smallest_network_that_is_good_enough_is_taken_and_else_the_best() -
 
 def test_a_fit_comes_back_from_its_state() -> None:
     fit = fit_of(28.0, 0.3)
-    back = search(None).restored(fit.state())
+    back = search().restored(fit.state())
     assert back is not None
     assert (back.point, back.psnr, back.searches) == (fit.point, fit.psnr, fit.searches)
     assert all(map(np.array_equal, fit.network.arrays(), back.network.arrays()))
@@ -312,9 +316,10 @@ def test_no_network_follows_one_of_the_most_bytes() -> None:
 def test_the_longest_time_counts_the_networks_that_may_follow_up_to_the_largest() -> None:
     small, large = fit_of(20.0, 0.1), fit_of(20.0, 2.0)
     course = Course(small.point, (), goals.REFITS)
-    assert 10 + 40 < search().longest(10, small.network, course) <= 10 + 40 + 160
-    assert 30 <= search().longest(10, large.network, course) < 40
-    assert search(None).longest(10, small.network, course) == 10
+    once = (625 + targets.ATTEMPTS_AT_PSNR * 188) / (625 + 2 * 188)  # steps of the fit and of each rounding
+    assert (10 + 40) * once < search().longest(10, small, course) <= (10 + 40 + 160) * once
+    assert 30 * once <= search().longest(10, large, course) < 40 * once
+    assert search(None).longest(10, small, course) == 0
 
 
 @given(
@@ -355,5 +360,5 @@ def test_what_a_trial_takes_is_told_in_a_line(
     line.announce(Estimate(24, 32, 900, 20.0, longest=95.0, memory=10**8))
     assert capfd.readouterr().err.splitlines() == [
         "a trial first: 32x24, 500 weights, about 7 s, 3.1 GB",
-        "32x24, 900 weights, about 20 s, at most 1 min 35 s if it takes larger ones",
+        "32x24, 900 weights, about 20 s, 1 min 35 s at most",
     ]
