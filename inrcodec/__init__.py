@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from inrcodec.progress import Estimate as Estimate
     from inrcodec.progress import Monitor as Monitor
     from inrcodec.progress import Progress as Progress
+    from inrcodec.progress import Report as Report
     from inrcodec.siren import Jet as Jet
     from inrcodec.siren import SirenArch as SirenArch
     from inrcodec.state import Keeper as Keeper
@@ -96,6 +97,7 @@ _HOMES = {
     "PictureModule": ("modules", "PictureModule"),
     "Progress": ("progress", "Progress"),
     "Region": ("decoder", "Region"),
+    "Report": ("progress", "Report"),
     "RequestError": ("errors", "RequestError"),
     "ResourceError": ("errors", "ResourceError"),
     "Samples": ("backends", "Samples"),

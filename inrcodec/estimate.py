@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from inrcodec.config import EncoderConfig
-from inrcodec.curvature import BLOCK
+from inrcodec.config import LEAST_PSNR, EncoderConfig
+from inrcodec.curvature import BLOCK, blocks
 from inrcodec.fit import FitConfig, Picture, PixelSums, Search, chunk_map, no_projection
 from inrcodec.network import Network
 
@@ -84,6 +84,18 @@ def seconds(timing: Timing, work: Work, pixel_count: int, config: FitConfig) -> 
     return once + timing.step * (work.steps + curvature) + timing.look * (looks + whole * (1 + work.roundings))
 
 
+_COPIES = 9
+"""Of a block's matrix in float32, while it is inverted in float64."""
+_PROCESS = 350 << 20
+"""Bytes of a process with torch that fits a small network."""
+
+
+def memory(weights: int) -> int:
+    """Bytes, about, that the encode of a network takes at once: the curvature's blocks, and work on one of them."""
+    block: int = max(part.stop - part.start for part in blocks(weights))
+    return _PROCESS + 4 * block * (weights + _COPIES * block)
+
+
 def fraction_within(timing: Timing, work: Work, pixel_count: int, config: FitConfig, limit: float) -> float:
     """What part of the steps of `work` leaves its encode within `limit` seconds, at most 1."""
     whole, rest = (seconds(timing, replace(work, steps=steps), pixel_count, config) for steps in (work.steps, 0))
@@ -105,5 +117,6 @@ def what_to_lower(config: EncoderConfig, seconds: float, quality: int) -> tuple[
     if config.size is not None:
         return (*ways, ("size", int(config.size / factor), LONG))
     if config.psnr is not None:
-        return (*ways, ("psnr", math.floor(config.psnr - _DB_OF_DOUBLING * math.log2(factor)), LONG))
+        psnr = math.floor(config.psnr - _DB_OF_DOUBLING * math.log2(factor))
+        return (*ways, ("psnr", psnr, LONG)) if psnr >= LEAST_PSNR else tuple(ways)
     return (*ways, ("quality", quality, LONG)) if quality >= 0 else tuple(ways)
