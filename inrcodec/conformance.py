@@ -18,7 +18,7 @@ from inrcodec.model import QuantizedModel
 
 MOST_DIFFERING = 1e-4
 """Class M: largest fraction of samples that are not those of class X; and none is more than one code away."""
-_MOST_POINTS = 2**20
+MOST_POINTS = 2**20
 """Of a grid larger than this the encoder compares evenly spread points only."""
 
 
@@ -54,7 +54,7 @@ def is_f32_safe(model: QuantizedModel) -> bool:
 
 def _agreement(model: QuantizedModel, scale: int) -> Agreement:
     """float32 against float64 at a multiple of the native size."""
-    index = pixels.spread(scale * model.height, scale * model.width, _MOST_POINTS)
+    index = pixels.spread(scale * model.height, scale * model.width, MOST_POINTS)
     coords = pixels.pixel_points(model.height, model.width, index, scale)
     single, double = (pixels.to_codes(numpy_backend(model, dtype)(coords)) for dtype in (np.float32, np.float64))
     return compare(single, double)

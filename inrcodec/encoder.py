@@ -18,7 +18,6 @@ from inrcodec import (
     bitstream,
     conformance,
     decoder,
-    estimate,
     images,
     ladder,
     metrics,
@@ -29,12 +28,13 @@ from inrcodec import (
 )
 from inrcodec.compress import Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
+from inrcodec.deadline import Course, Deadline, narrowed, shortened
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import Picture, optimize
 from inrcodec.memory import shortage_is_an_error
 from inrcodec.metadata import Metadata
 from inrcodec.network import Network
-from inrcodec.plan import Plan, announcement, ending, plan, shortened
+from inrcodec.plan import announcement, plan
 from inrcodec.progress import SILENT, Monitor
 from inrcodec.resume import Session
 from inrcodec.state import FORGETFUL, Keeper
@@ -85,31 +85,37 @@ def encode_with_report(
     config: EncoderConfig = EncoderConfig(),
     monitor: Monitor = SILENT,
     keeper: Keeper = FORGETFUL,
+    begun: float | None = None,
 ) -> Encoded:
     """As `encode`, with what each stage cost and saved; `keeper` gets the state, and gives it to another process.
 
-    Also raises CheckpointError where what `keeper` has kept is damaged, or is not of this picture and these options.
+    A time limit counts from `begun` on, a time of `time.monotonic`; by default from now. Also raises CheckpointError
+    where what `keeper` has kept is damaged, or is not of this picture and these options.
     """
-    monitor = ending(monitor, config.time_limit)
+    deadline = Deadline(config.time_limit, begun)
     source = images.load(image)
     codes, metadata = source.codes, source.metadata.only(config.metadata)
     height, width, channels = codes.shape
     goal = choose_goal(config, height, width, channels, bitstream.metadata_bytes(metadata))
     device = choose_device(config.device)
     session = Session(keeper, codes, config, device.type)
-    point = session.point(lambda: choose_point(codes, config, goal, device, monitor))
+    point = session.point(lambda: _point_in_time(codes, config, goal, device, monitor, deadline))
     network, picture = start(codes, point, config.seed, device), Picture(codes, device)
-    searches = plan(config, point, network.arch)
+    searches, timing = plan(config, point, network.arch), None
     if monitor.announce or config.time_limit is not None:
-        timing = estimate.measure(network, picture, searches.fit)
-        searches = shortened(searches, network, picture, timing, config.time_limit)
-    if monitor.announce:
-        monitor.announce(announcement(network, picture, searches, timing, config))
-    rounded, stages, met = _search(network, picture, searches, goal, codes, monitor, session)
+        timing = deadline.measure(network, picture, searches)
+        searches = shortened(searches, timing, network.arch.param_count(), deadline)
+        if monitor.announce:
+            monitor.announce(announcement(network, picture, searches, timing, config))
+    course = Course(deadline, searches, network.arch.param_count(), timing)
+    rounded, stages, met = _search(network, picture, course, goal, codes, monitor, session)
     network.load(rounded.values)
     data = bitstream.write(conformance.certify(rounded.model))
     found = Encoded(data, height, width, verify(data, codes, network), tuple(stages), met)
-    return with_metadata(better_than_one_colour(found, codes, goal), metadata)
+    better = better_than_one_colour(found, codes, goal)
+    if better is not found:
+        monitor.note("one colour is closer to the picture than what the search ended with: the file is that colour")
+    return with_metadata(better, metadata)
 
 
 def with_metadata(found: Encoded, metadata: Metadata) -> Encoded:
@@ -191,11 +197,30 @@ def _pilot(
         network = start(codes, point, config.seed, device)
         count = network.arch.param_count()
         search = replace(plan(config, point, network.arch).fit, steps=steps)
-        found = optimize(network, picture, search, monitor=Monitor(stopped=monitor.stopped, note=monitor.note))
+        listener = Monitor(stopped=monitor.stopped, note=monitor.note, due=monitor.due)
+        found = optimize(network, picture, search, monitor=listener)
         return ladder.HEADER_BYTES + point.bits_per_weight * count / 8, found
 
     size = pilot.choose_bytes(psnr, usual.fit.steps, pilot.curve(codes), fit)
     return ladder.rung_of_bytes(size, height, width, channels)
+
+
+def _point_in_time(
+    codes: NDArray[np.uint8],
+    config: EncoderConfig,
+    goal: targets.Goal,
+    device: torch.device,
+    monitor: Monitor,
+    deadline: Deadline,
+) -> ladder.Rung:
+    """The operating point for a goal, with a smaller network where the time is too short for it; TimeLimitError."""
+    point = choose_point(codes, config, goal, device, deadline.piloting(monitor))
+    if config.time_limit is None:
+        return point
+    network, picture = start(codes, point, config.seed, device), Picture(codes, device)
+    searches = plan(config, point, network.arch)
+    timing = deadline.measure(network, picture, searches)
+    return narrowed(point, searches, timing, network.arch.param_count(), deadline)
 
 
 def start(codes: NDArray[np.uint8], point: ladder.Rung, seed: int, device: torch.device) -> Network:
@@ -211,22 +236,23 @@ def start(codes: NDArray[np.uint8], point: ladder.Rung, seed: int, device: torch
 def _search(
     network: Network,
     picture: Picture,
-    searches: Plan,
+    course: Course,
     goal: targets.Goal,
     codes: NDArray[np.uint8],
     monitor: Monitor,
     keeper: Keeper,
 ) -> tuple[targets.Rounded, list[Stage], bool]:
     """Fit, prune, quantize and write; an interrupted search is cut short, not left out. Also whether `goal` is met."""
+    searches = course.searches
     fit_steps, prune_steps, round_steps = searches.steps
     total = sum(searches.steps)
-    psnr = optimize(network, picture, searches.fit, monitor=within(monitor, 0, total), keeper=keeper)
+    psnr = optimize(network, picture, searches.fit, monitor=within(course.fitting(monitor), 0, total), keeper=keeper)
     network.sort()
     count = network.arch.param_count()
     stages = [Stage("fit", psnr, 4 * count, f"{count} weights")]
     masks = [torch.ones_like(value) for value in network.values]
     if searches.prune.fraction and not monitor.stopped():
-        masks, psnr = prune(network, picture, searches.prune, within(monitor, fit_steps, total))
+        masks, psnr = prune(network, picture, searches.prune, within(course.pruning(monitor), fit_steps, total))
         kept = int(sum(mask.sum() for mask in masks))
         stages.append(Stage("prune", psnr, 4 * kept + -(-count // 8), f"{kept} weights left"))
     else:
@@ -234,8 +260,8 @@ def _search(
             "left out: stopped" if searches.prune.fraction else "off: a smaller dense network is better at equal bytes"
         )
         stages.append(Stage("prune", psnr, 4 * count, why))
-    listener = within(monitor, fit_steps + prune_steps, total)
-    quantizer = Quantizer(network, picture, psnr, masks, searches.quantize)
+    quantize, listener = course.rounding(within(monitor, fit_steps + prune_steps, total))
+    quantizer = Quantizer(network, picture, psnr, masks, quantize)
     fitted = targets.Fitted(quantizer, psnr, listener, round_steps, lambda data: _psnr(codes, decoder.decode(data)))
     rounded, met = targets.meet(goal, fitted)
     return rounded, [*stages, *rounded.stages], met

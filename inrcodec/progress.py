@@ -34,6 +34,11 @@ def never() -> bool:
     return False
 
 
+def early() -> float:
+    """What `due` is where there is no hurry."""
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Monitor:
     """What a caller may hand to `encode`: listeners, and a switch that ends the search with the best so far."""
@@ -44,6 +49,8 @@ class Monitor:
     """Told once, before the fit, how long it will take; without it nothing is measured."""
     note: Callable[[str], None] = lambda text: None
     """Told in a sentence what a user should know: that memory ran out, and what is done about it."""
+    due: Callable[[], float] = early
+    """How much of the running search, 0 .. 1, is to be over by now: it leaves out steps of its schedule to keep up."""
 
 
 SILENT = Monitor()

@@ -276,7 +276,7 @@ def test_steps_grow_with_the_square_root_of_the_scale(fitted: Fitted) -> None:
 def test_a_network_larger_than_a_block_is_rounded_better_than_to_nearest(
     fitted: Fitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compress, "blocks", lambda count: curvature.blocks(count, 50))
+    monkeypatch.setattr(compress, "blocks", lambda count, most: curvature.blocks(count, 50))
     network = network_of(fitted[0])
     model, (nearest, tuned) = quantizer(fitted, QuantizeConfig(refit=FitConfig(steps=0)), network).run(2.0)
     assert tuned.psnr > nearest.psnr + 1
