@@ -1,9 +1,8 @@
 """A time limit: the best plan that fits, and searches that the clock drives.
 
-The plan is left alone if it fits. Else it is the one that promises the best picture in that time: fewer
-steps, a cheaper rounding (`MANNERS`), and at last a smaller network, as a hundred steps of a large one are worth less
-than more steps of a small one. No plan has more steps than the effort asks for. Where not even the least plan fits,
-nothing is begun.
+The plan is left alone if it fits. Else it is the one that promises the best picture in that time: fewer steps, a
+cheaper rounding (`MANNERS`), and last a smaller network, which is worth it only where the whole one would have less than
+about a hundred steps. No plan has more steps than the effort asks for. Where not even the least fits, nothing is begun.
 
 Estimates are off where other programs run. So the clock drives the searches too: steps of a schedule are left out where
 it lags behind (`Monitor.due`), and what comes after the fit, which cannot be cut, is reserved in seconds that grow as
@@ -56,8 +55,8 @@ MANNERS = (
 """From the codec's own to the cheapest."""
 LEAST_STEPS = 100
 """Of a fit: with fewer there is nothing to be called a picture."""
-_DB_OF_DOUBLING = 1.5
-"""About what twice the weights gain at the end of a fit, in dB."""
+_DB_OF_DOUBLING = 2.3
+"""About what twice the weights gain in equally many steps, in dB, of a few hundred (docs/experiments.md)."""
 _NARROWEST = 1 / 64
 """Of the network that was asked for: the smallest that a limit takes."""
 _LEAST_WEIGHTS = 64
@@ -134,9 +133,7 @@ class Pace:
 class Course:
     """The searches of one encode, held to its deadline."""
 
-    def __init__(
-        self, deadline: Deadline, searches: Plan, weights: int = 0, timing: estimate.Timing | None = None
-    ) -> None:
+    def __init__(self, deadline: Deadline, searches: Plan, weights: int, timing: estimate.Timing | None = None) -> None:
         """`timing`, of a network of so many weights, may be None where there is no limit."""
         self.searches = searches
         self._deadline, self._weights = deadline, weights
@@ -197,7 +194,7 @@ def choices(
 ) -> Iterator[Choice]:
     """The plans that end within `left` seconds; `timing` is that of the whole network."""
     for fraction in fractions:
-        part, count = timing.of(fraction), round(fraction * weights)
+        part, count = timing.of(fraction, weights), round(fraction * weights)
         smaller = -_DB_OF_DOUBLING * math.log2(fraction)
         for manner in MANNERS:
             steps = _steps_within(manner.of(searches), part, count, left)
@@ -241,7 +238,7 @@ def narrowed(
     if not found:
         smallest = MANNERS[-1].of(with_fit_steps(searches, min(LEAST_STEPS, searches.fit.steps)))
         count = round(fractions[-1] * weights)
-        missing = estimate.seconds(timing.of(fractions[-1]), work(smallest, count), searches.fit) - left
+        missing = estimate.seconds(timing.of(fractions[-1], weights), work(smallest, count), searches.fit) - left
         least = math.ceil(1.1 * (deadline.limit + missing / (1 - _MARGIN)))
         raise TimeLimitError(
             f"time_limit: {deadline.limit:g} s: too few for this picture on this machine, it takes {least} s at least"

@@ -33,6 +33,8 @@ _IMPORT = 4.0
 """Seconds to import torchao, in the process's first rounding."""
 _ROWS, _SIDE, _COLUMNS, _POINTS = 64, 512, 32, 4096
 """What is timed of the curvature: pixels, weights of a block, and weights rounded; and points of a draw."""
+_OVERHEAD = 1240
+"""Weights whose products take as long as all else in a step, that smaller networks have too (docs/experiments.md)."""
 _SENSITIVITY = 65_536
 """Pixels that the choice of steps looks at, each at the cost of one in a step."""
 _SCALE = 1 / 512
@@ -76,9 +78,10 @@ class Timing:
     check: float = 0.0
     """All draws of the file: for its hash and its flag, and to decode it by NumPy and by torch."""
 
-    def of(self, fraction: float) -> "Timing":
-        """About that of a network of so many of the weights."""
-        step, look, row, check = (fraction * part for part in (self.step, self.look, self.row, self.check))
+    def of(self, fraction: float, weights: int) -> "Timing":
+        """About that of a network of a part of so many weights."""
+        part = (fraction * weights + _OVERHEAD) / (weights + _OVERHEAD)
+        step, look, row, check = (part * whole for whole in (self.step, self.look, self.row, self.check))
         return replace(self, step=step, look=look, row=row, check=check)
 
 
