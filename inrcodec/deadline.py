@@ -1,8 +1,8 @@
 """A time limit: the best plan that fits, and searches that the clock drives.
 
 The plan is left alone if it fits. Else it is the one that promises the best picture in that time: fewer steps, a
-cheaper rounding (`MANNERS`), and last a smaller network, which is worth it only where the whole one would have less than
-about a hundred steps. No plan has more steps than the effort asks for. Where not even the least fits, nothing is begun.
+cheaper rounding (`MANNERS`), and last a smaller network, which pays only where the whole one would have less than about
+a hundred steps. No plan has more steps than the effort asks for. Where not even the least fits, nothing is begun.
 
 Estimates are off where other programs run. So the clock drives the searches too: steps of a schedule are left out where
 it lags behind (`Monitor.due`), and what comes after the fit, which cannot be cut, is reserved in seconds that grow as
