@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import siren
+from inrcodec import extras, siren
 from inrcodec.errors import RequestError, StoppedError
 from inrcodec.limits import prepare_products
 from inrcodec.model import QuantizedModel
@@ -26,6 +26,7 @@ Samples = NDArray[np.floating]
 """float32, or float64 where the picture is drawn in that."""
 Precision = type[np.float32] | type[np.float64]
 Stopped = Callable[[], bool]
+"""Asked between chunks of points whether the work is to end."""
 
 
 class Backend(Protocol):
@@ -70,6 +71,7 @@ def _in_chunks(evaluate: Backend, arch: siren.SirenArch, most: int, dtype: Preci
 
 def torch_backend(model: QuantizedModel, device: str, dtype: Precision, stopped: Stopped = never) -> Backend:
     """The same in torch on `device`, without TF32 or autocast whatever the host program has switched on."""
+    extras.require(f"device {device}", "torch")
     import torch
 
     try:

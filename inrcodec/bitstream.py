@@ -126,12 +126,17 @@ class Header:
     """What a file says of itself before its weights."""
 
     version: int
+    """Of the format."""
     total_length: int
     """Bytes of the file."""
     height: int
+    """Native, in pixels."""
     width: int
+    """Native, in pixels."""
     arch: SirenArch
+    """Of the network."""
     f32_safe: bool
+    """Whether float32 draws it within class M."""
     content_hash: int | None
     """CRC-32 of the class X picture's samples, where the file has one."""
 

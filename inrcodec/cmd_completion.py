@@ -2,15 +2,14 @@
 
 import argparse
 
+from inrcodec import extras
 from inrcodec.arguments import parser
-from inrcodec.errors import RequestError
 
 
 def run(options: argparse.Namespace) -> int:
     """The command; returns its exit code."""
-    try:
-        import shtab
-    except ImportError as error:
-        raise RequestError('completion needs shtab: pip install "inrcodec[completion]"') from error
+    extras.require("completion", "shtab")
+    import shtab
+
     print(shtab.complete(parser(), options.shell))
     return 0

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from inrcodec import batch, checkpoint, files, images
+from inrcodec import batch, checkpoint, extras, files, images
 from inrcodec.batch import Outcome, Task
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import CheckpointError
@@ -18,6 +18,7 @@ from inrcodec.terminal import NO_FILE, Interrupt, ProgressLine, Terminated, say
 
 def run(options: argparse.Namespace) -> int:
     """The command; returns its exit code."""
+    extras.require("encode", *extras.ENCODER)
     plan = batch.plan(options, images.SUFFIXES, ".inr")
     shown, config = not options.quiet, config_of(options)
     work = Encode(config, options.force, options.resume, options.checkpoint_every, options.verbose and shown, shown)

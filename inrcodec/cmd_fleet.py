@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from inrcodec import fleet
+from inrcodec import extras, fleet
 from inrcodec.batch import SOME_FAILED, summary
 from inrcodec.cmd_encode import config_of
 from inrcodec.errors import RequestError
@@ -49,6 +49,7 @@ def _manifest(options: argparse.Namespace) -> Path:
 def _cluster(options: argparse.Namespace) -> Any:
     if options.scheduler:
         return contextlib.nullcontext(options.scheduler)
+    extras.require("fleet", *extras.ENCODER)
     gpus = _gpus() if options.device in ("auto", "cuda") and options.workers is None else []
     return fleet.local_cluster(options.workers or cores(), gpus)
 

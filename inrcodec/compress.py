@@ -79,11 +79,13 @@ class Stage:
     """What a stage did to the picture and to the file."""
 
     name: str
+    """Such as "fit"."""
     psnr: float
     """After the stage, in dB, before rounding to codes."""
     file_bytes: int
     """After the stage: of the .inr file; before quantization, of the weights as float32, and of a mask if pruned."""
     note: str = ""
+    """What else is to be said of it."""
 
 
 def sensitivity(network: Network, picture: Picture, pixels: int = 65536) -> list[Tensor]:

@@ -27,8 +27,11 @@ class Agreement:
     """How one evaluation of a picture compares with another, in codes of 8 bits."""
 
     samples: int
+    """Compared."""
     differing: int
+    """How many of them differ."""
     most_apart: int
+    """Codes between the two that differ most."""
 
     @property
     def within_class_m(self) -> bool:

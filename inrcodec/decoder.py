@@ -40,9 +40,13 @@ class Region:
     """A rectangle of the native picture, in native pixels."""
 
     top: int
+    """Rows above it."""
     left: int
+    """Columns left of it."""
     height: int
+    """Its rows."""
     width: int
+    """Its columns."""
 
 
 @dataclass(frozen=True)

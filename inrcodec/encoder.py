@@ -56,11 +56,15 @@ class Encoded:
     """A file, and how it came about."""
 
     data: bytes
+    """The file."""
     height: int
+    """Of the picture, in pixels."""
     width: int
+    """Of the picture, in pixels."""
     psnr: float
     """Of the decoded uint8 picture, in dB."""
     stages: tuple[Stage, ...]
+    """In the order in which they were done."""
     met: bool = True
     """Whether the target was met; always, where a quality was chosen."""
 

@@ -13,6 +13,7 @@
       TimeLimitError               3    there is no time for any file of the picture; known before the fit
       LimitError                   4    legal, but larger than what this decoder accepts
       RequestError                 2    the caller asked for something impossible
+      NotInstalledError            2    the caller asked for what takes a package that is not installed
       OutputError                  5    the output exists, or cannot be written
       EncodeError                  6    the encoder failed
         VerifyError                     the written bytes do not decode to the fitted picture
@@ -105,6 +106,15 @@ class RequestError(InrError, ValueError):
     """An argument is out of range: a size, a scale, a region, an option."""
 
     exit_code = 2
+
+
+class NotInstalledError(InrError, ImportError):
+    """It takes a package that is not installed; decoding takes none of these."""
+
+    exit_code = 2
+
+    __str__ = Exception.__str__
+    """ImportError's own passes over what `about` adds."""
 
 
 class OutputError(InrError, OSError):

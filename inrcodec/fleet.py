@@ -25,11 +25,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inrcodec import bitstream, decoder, files, images, metrics
+from inrcodec import bitstream, decoder, extras, files, images, metrics
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import InputImageError, InrError, OutputError, RequestError
-
-_CURE = 'a fleet needs Dask and fsspec: pip install "inrcodec[fleet]"'
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,7 @@ def encode_one(picture: Picture, config: EncoderConfig) -> dict[str, Any]:
         data = _existing(picture.output)
         fresh = data is None
         if data is None:
+            extras.require("encoding", *extras.ENCODER)
             from inrcodec.encoder import encode_with_report
 
             encoded = encode_with_report(source, config)
@@ -209,9 +208,7 @@ def local_cluster(workers: int, gpus: Sequence[str] = ()) -> Any:
 
 
 def _fsspec() -> Any:
-    try:
-        import distributed  # noqa: F401
-        import fsspec
-    except ImportError as error:
-        raise RequestError(_CURE) from error
+    extras.require("a fleet", "distributed", "fsspec")
+    import fsspec
+
     return fsspec

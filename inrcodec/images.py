@@ -42,6 +42,7 @@ class Source:
     codes: NDArray[np.uint8]
     """(H, W, C), C = 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA."""
     metadata: Metadata = NO_METADATA
+    """What its file says beside the pixels."""
 
 
 ImageLike = NDArray[np.uint8] | NDArray[np.uint16] | Image.Image | str | os.PathLike[str] | Source

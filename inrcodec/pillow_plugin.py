@@ -13,7 +13,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from PIL import Image, ImageFile
 
-from inrcodec import bitstream, decoder, files, images
+from inrcodec import bitstream, decoder, extras, files, images
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import InrError
 from inrcodec.limits import DEFAULT_LIMITS
@@ -105,6 +105,7 @@ def _pillows_errors() -> Iterator[None]:
 
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     """What `Image.save` calls; keywords that `EncoderConfig` does not know are ignored, as other formats do."""
+    extras.require("writing .inr files", *extras.ENCODER)
     from inrcodec.encoder import encode
 
     given: dict[str, Any] = image.encoderinfo

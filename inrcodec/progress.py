@@ -9,8 +9,11 @@ class Progress:
     """One report from a running stage."""
 
     stage: str
+    """Its name, such as "fit"."""
     step: int
+    """Done, of `steps`."""
     steps: int
+    """Of this stage."""
     psnr: float
     """PSNR of the network's current picture in dB, before rounding to codes."""
     begun: int = 0
@@ -22,9 +25,13 @@ class Estimate:
     """What an encode is about to take."""
 
     height: int
+    """Of the picture, in pixels."""
     width: int
+    """Of the picture, in pixels."""
     weights: int
+    """Of the network, biases included."""
     seconds: float
+    """Until the file is there, on this machine as busy as it is."""
     lower: tuple[tuple[str, float, float], ...] = ()
     """Where that is over 20 minutes: what to lower, as (option, value, seconds that it would about take)."""
 
@@ -44,7 +51,9 @@ class Monitor:
     """What a caller may hand to `encode`: listeners, and a switch that ends the search with the best so far."""
 
     report: Callable[[Progress], None] = lambda progress: None
+    """Told of the progress now and then."""
     stopped: Callable[[], bool] = never
+    """Asked between any two steps whether the search is to end, with the best so far."""
     announce: Callable[[Estimate], None] | None = None
     """Told once, before the fit, how long it will take; without it nothing is measured."""
     note: Callable[[str], None] = lambda text: None

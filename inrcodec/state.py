@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from inrcodec.errors import CheckpointError
 
 State = Mapping[str, NDArray[Any]]
+"""Arrays by name: all that a search needs to go on."""
 
 
 class Keeper(Protocol):

@@ -1,6 +1,7 @@
 """The pages of docs/ say what is there: made ones are up to date, what they name exists, and the tutorial runs."""
 
 import ast
+import dataclasses
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import make_api_doc
 import pytest
 
 import inrcodec
-from inrcodec import arguments
+from inrcodec import arguments, errors
 from tests.helpers import ROOT, python
 
 DOCS = ROOT / "docs"
@@ -21,6 +22,35 @@ def test_the_page_of_the_api_is_what_the_docstrings_make() -> None:
 def test_the_page_of_the_api_has_every_public_name() -> None:
     named = [name for names in make_api_doc.CHAPTERS.values() for name in names]
     assert sorted(named) == sorted(inrcodec.__all__)
+
+
+def test_the_page_of_the_api_says_of_every_field_what_it_is_and_its_default() -> None:
+    page = make_api_doc.page()
+    for name in inrcodec.__all__:
+        thing = getattr(inrcodec, name)
+        for field in dataclasses.fields(thing) if dataclasses.is_dataclass(thing) else ():
+            declared, text = make_api_doc.field_docs(thing)[field.name]
+            assert text, f"{name}.{field.name}"
+            assert (" = " in declared) == (field.default is not dataclasses.MISSING)
+            assert f"- `{declared}`: " in page
+
+
+PLAIN = {"NDArray", "Callable", "Mapping", "Any", "Self", "Tensor", "Image", "Array", "PathLike"}
+"""Types of NumPy, Pillow, torch and Python."""
+
+
+def test_every_type_that_a_public_name_takes_or_returns_is_public() -> None:
+    for text in re.findall(r"```\n(\w+(?:\(| = ).*)\n```|^- `(.*?)`: ", make_api_doc.page(), re.MULTILINE):
+        kinds = re.findall(r"(?<![\w'])[A-Z]\w+", re.sub(r"'.*?'| = [^=]*?\(.*?\)", "", text[0] or text[1]))
+        assert set(kinds) - {"None", "False", "True", "FORGETFUL"} <= PLAIN | set(inrcodec.__all__), text
+
+
+def test_every_error_is_public_and_on_the_page_with_its_exit_code() -> None:
+    ours = {name for name, thing in vars(errors).items() if isinstance(thing, type) and issubclass(thing, Exception)}
+    assert ours == set(make_api_doc.CHAPTERS["Errors"])
+    for name in ours:
+        code = getattr(inrcodec, name).exit_code
+        assert re.search(rf"### inrcodec.{name}\n\n\*.*; exit code {code}\*\n", make_api_doc.page())
 
 
 def test_the_tutorial_runs_and_leaves_its_pictures(tmp_path: Path) -> None:

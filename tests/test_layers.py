@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "inrcodec"
 
 RANKS = {
     "errors": 0, "progress": 0, "metrics": 0, "siren": 0, "resample": 0,
-    "pool": 1,
+    "pool": 1, "extras": 1,
     "codelength": 1, "metadata": 1, "entropy": 1, "pixels": 1, "files": 1, "memory": 1, "state": 1, "terminal": 1,
     "checkpoint": 2, "config": 2, "optim": 2,
     "images": 2, "limits": 2, "rasters": 2, "model": 2, "kernels": 2,

@@ -97,25 +97,31 @@ BUSY = Picture(np.clip(waves(48, 64) + RNG.normal(0, 12, (48, 64, 3)), 0, 255).a
 ARCH = siren.SirenArch((16, 12, 10), 3)
 
 
-def fitted(monitor: Monitor = SILENT) -> float:
+STEPS = 600
+"""So many that the fit has converged: it ends within 0.05 dB wherever it begins and however the processor rounds. After
+200 steps six starts ended 1.5 dB apart, and what was tested then was one processor's luck."""
+
+
+def fitted(monitor: Monitor = SILENT, seed: int = 0) -> float:
     """PSNR of a fit of the busy picture, whose grain no network of this size finds."""
-    network = Network(ARCH, siren.init(ARCH, 0, siren.InitConfig(w_max=10)), CPU)
-    return optimize(network, BUSY, FitConfig(steps=200, batch=2048), monitor=monitor)
+    network = Network(ARCH, siren.init(ARCH, seed, siren.InitConfig(w_max=10)), CPU)
+    return optimize(network, BUSY, FitConfig(steps=STEPS, batch=2048, seed=seed), monitor=monitor)
 
 
 @pytest.fixture(scope="module")
 def clean() -> float:
-    return fitted()
+    """PSNR of an undisturbed fit, the mean over several starts."""
+    return float(np.mean([fitted(seed=seed) for seed in range(3)]))
 
 
 @pytest.mark.parametrize(
     ("steps", "value"), [({0}, np.nan), ({1}, -np.inf), ({100}, np.nan), ({*range(50, 60), 150}, np.inf)]
 )
-def test_gradients_that_are_not_finite_cost_at_most_three_tenths_of_a_db(
+def test_gradients_that_are_not_finite_cost_at_most_a_tenth_of_a_db(
     monkeypatch: pytest.MonkeyPatch, clean: float, steps: set[int], value: float
 ) -> None:
     monkeypatch.setattr(PixelSums, "gradient", spoiling(steps, value))
-    assert fitted() > clean - 0.3
+    assert fitted() > clean - 0.1
 
 
 def test_gradients_that_are_never_finite_still_give_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
