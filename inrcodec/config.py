@@ -31,8 +31,9 @@ class EncoderConfig:
     metadata: tuple[str, ...] = DEFAULT_KINDS
     """Blocks to keep, of "icc", "exif", "xmp": see `metadata.py`."""
     time_limit: float | None = None
-    """Seconds: a search that would take longer is planned shorter, and ended when they are over. The file then depends
-    on how fast the machine is."""
+    """Seconds: where the whole encode would take longer, the plan that promises the best picture in this time is made
+    in its place, and held to it by the clock. The file then depends on how fast the machine is. TimeLimitError where
+    there is no time for any."""
 
     def __post_init__(self) -> None:
         targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]

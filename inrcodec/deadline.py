@@ -46,10 +46,10 @@ class Manner:
 
 _DEFAULT = QuantizeConfig()
 MANNERS = (
-    Manner(_DEFAULT.pixels, _DEFAULT.block, _DEFAULT.stages, 1.0, 0.37),
-    Manner(4096, 1024, 6, 1.0, 0.50),
-    Manner(4096, 1024, 3, 1 / 3, 0.62),
-    Manner(4096, 1024, 1, 0.0, 0.85),
+    Manner(_DEFAULT.pixels, _DEFAULT.block, _DEFAULT.stages, 1.0, 0.40),
+    Manner(4096, 1024, 6, 1.0, 0.52),
+    Manner(4096, 1024, 3, 1 / 3, 0.64),
+    Manner(4096, 1024, 1, 0.0, 0.95),
     Manner(0, 1024, 1, 0.0, 1.5),
 )
 """From the codec's own to the cheapest."""
