@@ -21,6 +21,7 @@ from inrcodec.fit import Picture
 from inrcodec.network import Network
 from inrcodec.plan import Plan, with_fit_steps, with_steps, work
 from inrcodec.progress import Monitor
+from inrcodec.siren import SirenArch
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ MANNERS = (
     Manner(0, 1024, 1, 0.0, 1.5),
 )
 """From the codec's own to the cheapest."""
-LEAST_STEPS = 100
+LEAST_STEPS = 50
 """Of a fit: with fewer there is nothing to be called a picture."""
-_DB_OF_DOUBLING = 2.3
+_DB_OF_DOUBLING = 2.5
 """About what twice the weights gain in equally many steps, in dB, of a few hundred (docs/experiments.md)."""
 _NARROWEST = 1 / 64
 """Of the network that was asked for: the smallest that a limit takes."""
 _LEAST_WEIGHTS = 64
-_MARGIN, _LAST = 0.03, 0.2
+_MARGIN, _LAST = 0.03, 0.4
 """Of a time limit, and in seconds: to write the file and to end the process."""
 _TIMED = 0.02
 """Of a time limit: to time steps."""
@@ -72,7 +73,7 @@ _SETTLED = 20
 
 def deficit(steps: float) -> float:
     """About how far, in dB, a fit of so many steps stays below an endless one (docs/experiments.md)."""
-    return 250 / math.pow(max(1.0, steps), 0.7)
+    return 250 / math.pow(30 + steps, 0.7)
 
 
 class Deadline:
@@ -86,6 +87,7 @@ class Deadline:
         self.limit = math.inf if limit is None else limit
         self.begun = clock() if begun is None else begun
         self._end = self.begun + (1 - _MARGIN) * self.limit - _LAST
+        self._timings: dict[SirenArch, estimate.Timing] = {}
 
     def left(self) -> float:
         """Seconds for the encode, without those to write the file in."""
@@ -102,9 +104,11 @@ class Deadline:
         return replace(self.ending(monitor, (1 - _PILOT) * self.left()), due=Pace(self, 0, self.left() * (1 - _PILOT)))
 
     def measure(self, network: Network, picture: Picture, searches: Plan) -> estimate.Timing:
-        """What parts of the encode take, in little of its time."""
-        enough = min(estimate.ENOUGH_SECONDS, _TIMED * self.limit)
-        return estimate.measure(network, picture, searches.fit, enough=enough)
+        """What parts of the encode take, in little of its time; measured once of networks that are alike."""
+        if network.arch not in self._timings:
+            enough = min(estimate.ENOUGH_SECONDS, _TIMED * self.limit)
+            self._timings[network.arch] = estimate.measure(network, picture, searches.fit, enough=enough)
+        return self._timings[network.arch]
 
 
 class Pace:
