@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from inrcodec.errors import ResourceError as ResourceError
     from inrcodec.errors import StoppedError as StoppedError
     from inrcodec.errors import TargetError as TargetError
+    from inrcodec.errors import TimeLimitError as TimeLimitError
     from inrcodec.errors import TruncatedError as TruncatedError
     from inrcodec.errors import UnsupportedError as UnsupportedError
     from inrcodec.errors import VerifyError as VerifyError
@@ -108,6 +109,7 @@ _HOMES = {
     "Stopped": ("backends", "Stopped"),
     "StoppedError": ("errors", "StoppedError"),
     "TargetError": ("errors", "TargetError"),
+    "TimeLimitError": ("errors", "TimeLimitError"),
     "TruncatedError": ("errors", "TruncatedError"),
     "UnsupportedError": ("errors", "UnsupportedError"),
     "Verdict": ("conformance", "Verdict"),

@@ -1,8 +1,8 @@
 """The command line, `inrcodec COMMAND`, see `arguments.py`; the modules of commands are imported late.
 
-Exit codes: 0 success, 1 some of several files failed, 2 wrong arguments, 3 bad input file, or a target not reached, 4
-over a limit, 5 output exists or cannot be written, 6 the encoder failed, 70 a bug in inrcodec, 130 stopped by Ctrl-C,
-143 ended by SIGTERM.
+Exit codes: 0 success, 1 some of several files failed, 2 wrong arguments, 3 bad input file, a target not reached, or a
+time limit too short, 4 over a limit, 5 output exists or cannot be written, 6 the encoder failed, 70 a bug in inrcodec,
+130 stopped by Ctrl-C, 143 ended by SIGTERM.
 """
 
 import importlib

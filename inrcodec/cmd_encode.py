@@ -76,7 +76,7 @@ class Encode:
         keeper = checkpoint.Checkpoint(path, self.resume, self.checkpoint_every, note, interrupt.settled)
         keeper.open(self.force)
         try:
-            encoded = self._encoded(task, interrupt, line, note, keeper)
+            encoded = self._encoded(task, interrupt, line, note, keeper, start)
             line.clear()
             files.write_output(task.target, encoded.data, task.source, self.force)
         except KeyboardInterrupt as stop:
@@ -91,13 +91,15 @@ class Encode:
             _print_stages(encoded)
         return self._outcome(task, encoded, time.monotonic() - start)
 
-    def _encoded(self, task: Task, interrupt: Interrupt, line: ProgressLine, note: Any, keeper: Any) -> Any:
+    def _encoded(
+        self, task: Task, interrupt: Interrupt, line: ProgressLine, note: Any, keeper: Any, start: float
+    ) -> Any:
         image = load_picture(task.source, self.frame)
         from inrcodec.encoder import encode_with_report
 
         try:
             monitor = Monitor(line.show, interrupt.asked, line.announce, note)
-            return encode_with_report(image, self.config, monitor, keeper)
+            return encode_with_report(image, self.config, monitor, keeper, start)
         except CheckpointError as error:
             raise keeper.refused(error) from error
 

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from inrcodec import bitstream
-from inrcodec.curvature import blocks, compensate, gauss_newton, inverse_factor, probes
+from inrcodec.curvature import BLOCK, blocks, compensate, gauss_newton, inverse_factor, probes
 from inrcodec.entropy import MAX_SYMBOL
 from inrcodec.fit import FitConfig, Picture, PixelSums, Project, chunk_map, mse, optimize
 from inrcodec.metrics import psnr_of_mse
@@ -66,6 +66,10 @@ class QuantizeConfig:
     """Pixels that the curvature is taken from."""
     damping: float = 1e-3
     """Added to the curvature's diagonal, as a fraction of its mean; it rises until the matrix factors."""
+    block: int = BLOCK
+    """Weights in a block of the curvature, at most."""
+    affine: bool = True
+    """Round by torchao's quantizer, which takes seconds to import; False: by torch, to the same symbols."""
     largest_bias_step: float = 1 / 512
     """Of the output layer's bias, in values: a quarter of a code, so that a picture of one colour keeps it."""
 
@@ -161,14 +165,20 @@ def affine_rounding() -> Callable[[Tensor], Tensor]:
     return to_symbols
 
 
+def plain_rounding(values: Tensor) -> Tensor:
+    """What `affine_rounding` computes, with nothing to import."""
+    return values.round().clamp(-MAX_SYMBOL, MAX_SYMBOL).to(torch.int16)
+
+
 class Rounding:
-    """Rounds all tensors of a network, each with its own step, in one call of torchao's quantizer.
+    """Rounds all tensors of a network, each with its own step, in one call of a quantizer.
 
     Dividing every tensor by its step first makes the one scale 1; symbol * step is then exact (see `model.q_step`).
     """
 
-    def __init__(self, codes: Sequence[int], like: Sequence[Tensor]) -> None:
-        self._to_symbols = affine_rounding()
+    def __init__(self, codes: Sequence[int], like: Sequence[Tensor], affine: bool = True) -> None:
+        """`affine`: see `QuantizeConfig.affine`."""
+        self._to_symbols = affine_rounding() if affine else plain_rounding
         self.codes = tuple(codes)
         self._shapes = [value.shape for value in like]
         self._sizes = [value.numel() for value in like]
@@ -214,8 +224,11 @@ class Quantizer:
 
     def rounding(self, noise: float) -> Rounding:
         """The steps at a quantizer scale, see `QuantizeConfig.noise`."""
-        codes = choose_q_steps(self._scores, self._mse, replace(self.config, noise=noise))
-        return Rounding(codes, self._scores)
+        return self.rounding_to(choose_q_steps(self._scores, self._mse, replace(self.config, noise=noise)))
+
+    def rounding_to(self, codes: Sequence[int]) -> Rounding:
+        """That to given steps, by their codes."""
+        return Rounding(codes, self._scores, self.config.affine)
 
     def clips(self, noise: float) -> bool:
         """Whether a weight is beyond the largest symbol at a quantizer scale."""
@@ -279,6 +292,7 @@ class Quantizer:
             if stage < stages and each.steps:
                 self.network.load(rounding.split(flat))
                 listener = within(monitor, (stage - 1) * each.steps, self.config.refit.steps)
+                listener = replace(listener, due=part_due(monitor.due, (stage - 1) / (stages - 1), 1 / (stages - 1)))
                 hold = holding(rounding, flat, fixed)
                 seeded = replace(each, seed=each.seed + stage)
                 optimize(self.network, self.picture, seeded, hold, "round", listener)
@@ -302,7 +316,7 @@ class Quantizer:
     @cached_property
     def _elimination(self) -> list[tuple[Tensor, Tensor]]:
         """Of every block: the numbers of its free weights, the most sensitive first, and U in that order, float32."""
-        parts, rounding = blocks(len(self._floats)), self.rounding(self.config.noise)
+        parts, rounding = blocks(len(self._floats), self.config.block), self.rounding(self.config.noise)
         values = rounding.split(self._floats)
         matrices = gauss_newton(self.network, values, self.picture, self.config.pixels, parts)
         found = []
@@ -325,3 +339,8 @@ def within(monitor: Monitor, done: int, total: int) -> Monitor:
     return replace(
         monitor, report=lambda progress: monitor.report(replace(progress, step=done + progress.step, steps=total))
     )
+
+
+def part_due(due: Callable[[], float], start: float, share: float) -> Callable[[], float]:
+    """How much of a part of a search is to be over: of the one that begins at `start` of the whole and is `share`."""
+    return lambda: min(1.0, max(0.0, (due() - start) / share))

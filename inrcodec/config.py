@@ -39,8 +39,9 @@ class EncoderConfig:
     metadata: tuple[str, ...] = DEFAULT_KINDS
     """Blocks to keep, of "icc", "exif", "xmp": see `metadata.py`."""
     time_limit: float | None = None
-    """Seconds: a search that would take longer is planned shorter, and ended when they are over. The file then depends
-    on how fast the machine is."""
+    """Seconds: where the whole encode would take longer, the plan that promises the best picture in this time is made
+    in its place, and held to it by the clock. The file then depends on how fast the machine is. TimeLimitError where
+    there is no time for any."""
     threads: int | None = field(default=None, repr=False)
     """Of the CPU; by default as many as torch uses: OMP_NUM_THREADS, or all cores. The file does not depend on it, so
     `repr`, which decides whether a checkpoint is gone on with, leaves it out."""

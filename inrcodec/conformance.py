@@ -19,7 +19,7 @@ from inrcodec.threads import count
 
 MOST_DIFFERING = 1e-4
 """Class M: largest fraction of samples that are not those of class X; and none is more than one code away."""
-_MOST_POINTS = 2**20
+MOST_POINTS = 2**20
 """Of a grid larger than this the encoder compares evenly spread points only."""
 
 
@@ -58,7 +58,7 @@ def is_f32_safe(model: QuantizedModel, manner: Manner = DEFAULT_MANNER) -> bool:
 
 def _agreement(model: QuantizedModel, scale: int, manner: Manner = DEFAULT_MANNER) -> Agreement:
     """float32 against float64 at a multiple of the native size."""
-    index = pixels.spread(scale * model.height, scale * model.width, _MOST_POINTS)
+    index = pixels.spread(scale * model.height, scale * model.width, MOST_POINTS)
     coords = pixels.pixel_points(model.height, model.width, index, scale)
     backends = (numpy_backend(model, dtype, manner) for dtype in (np.float32, np.float64))
     single, double = (pixels.to_codes(backend(coords)) for backend in backends)

@@ -18,7 +18,6 @@ from inrcodec import (
     bitstream,
     conformance,
     decoder,
-    estimate,
     images,
     ladder,
     metrics,
@@ -29,13 +28,14 @@ from inrcodec import (
 from inrcodec.checks import check_type
 from inrcodec.compress import Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
+from inrcodec.deadline import Deadline, Timetable, shortened
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import Picture, optimize
 from inrcodec.goals import Fit, Search, choose_goal
 from inrcodec.memory import shortage_is_an_error
 from inrcodec.metadata import Metadata
 from inrcodec.network import Network
-from inrcodec.plan import announcement, ending, plan, shortened
+from inrcodec.plan import announcement, plan
 from inrcodec.progress import SILENT, Monitor
 from inrcodec.resume import Course, Session
 from inrcodec.state import FORGETFUL, Keeper
@@ -90,19 +90,23 @@ def encode_with_report(
     config: EncoderConfig = EncoderConfig(),
     monitor: Monitor = SILENT,
     keeper: Keeper = FORGETFUL,
+    begun: float | None = None,
 ) -> Encoded:
     """As `encode`, with what each stage cost and saved; `keeper` gets the state, and gives it to another process.
 
-    Also raises CheckpointError where what `keeper` has kept is damaged, or is not of this picture and these options.
+    A time limit counts from `begun` on, a time of `time.monotonic`; by default from now. Also raises CheckpointError
+    where what `keeper` has kept is damaged, or is not of this picture and these options.
     """
     check_type("config", config, EncoderConfig)
+    deadline = Deadline(config.time_limit, begun)
     count = config.threads or threads.chosen() or threads.torch_count()
     with threads.using(count), threads.single_torch(), threads.single_blas():
-        return _encoded(image, config, monitor, keeper)
+        return _encoded(image, config, monitor, keeper, deadline)
 
 
-def _encoded(image: images.ImageLike, config: EncoderConfig, monitor: Monitor, keeper: Keeper) -> Encoded:
-    monitor = ending(monitor, config.time_limit)
+def _encoded(
+    image: images.ImageLike, config: EncoderConfig, monitor: Monitor, keeper: Keeper, deadline: Deadline
+) -> Encoded:
     source = images.load(image)
     for text in source.notes:
         monitor.note(text)
@@ -111,14 +115,17 @@ def _encoded(image: images.ImageLike, config: EncoderConfig, monitor: Monitor, k
     goal = choose_goal(config, height, width, channels, bitstream.metadata_bytes(metadata))
     device = choose_device(config.device)
     session = Session(keeper, codes, config, device.type)
-    search = Search(codes, config, goal, device, monitor)
-    fit = _fitted(search, config, monitor, session)
+    search = Search(codes, config, goal, device, monitor, deadline)
+    fit = _fitted(search, config, monitor, session, deadline)
     network = fit.network
-    rounded, stages, met = _compressed(fit, search.picture, goal, codes, monitor)
+    rounded, stages, met = _compressed(fit, search.picture, goal, codes, monitor, deadline)
     network.load(rounded.values)
     data = bitstream.write(conformance.certify(rounded.model))
     found = Encoded(data, height, width, verify(data, codes, network), tuple(stages), met)
-    return with_metadata(better_than_one_colour(found, codes, goal), metadata)
+    better = better_than_one_colour(found, codes, goal)
+    if better is not found:
+        monitor.note("one colour is closer to the picture than what the search ended with: the file is that colour")
+    return with_metadata(better, metadata)
 
 
 def with_metadata(found: Encoded, metadata: Metadata) -> Encoded:
@@ -146,12 +153,12 @@ def better_than_one_colour(found: Encoded, codes: NDArray[np.uint8], goal: targe
     return Encoded(data, height, width, psnr, (*found.stages, stage), met)
 
 
-def _fitted(search: Search, config: EncoderConfig, monitor: Monitor, session: Session) -> Fit:
+def _fitted(search: Search, config: EncoderConfig, monitor: Monitor, session: Session, deadline: Deadline) -> Fit:
     """The best network on the way to the goal; where the search was stopped in a pilot, that of this."""
     course = session.course(search.begin)
     found = [fit for fit in [search.restored(session.best)] if fit]
     while True:
-        fit = _fit(search, course, config, monitor, session)
+        fit = _fit(search, course, config, monitor, session, deadline)
         found += [fit, search.trial] if search.trial and monitor.stopped() else [fit]
         best = search.best(found)
         further = search.further(course, fit)
@@ -161,27 +168,36 @@ def _fitted(search: Search, config: EncoderConfig, monitor: Monitor, session: Se
         course = session.go_on(further, best.state())
 
 
-def _fit(search: Search, course: Course, config: EncoderConfig, monitor: Monitor, keeper: Keeper) -> Fit:
+def _fit(
+    search: Search, course: Course, config: EncoderConfig, monitor: Monitor, keeper: Keeper, deadline: Deadline
+) -> Fit:
     """One fit, announced before."""
     network, picture = search.start(course.point), search.picture
-    searches = plan(config, course.point, network.arch)
+    searches, timing, count = plan(config, course.point, network.arch), None, network.arch.param_count()
     if monitor.announce or config.time_limit is not None:
-        timing = estimate.measure(network, picture, searches.fit)
-        searches = shortened(searches, network, picture, timing, config.time_limit)
-    if monitor.announce:
+        timing = deadline.measure(network, picture, searches)
+        searches = shortened(searches, timing, count, deadline)
+    if monitor.announce and timing:
         told = announcement(network, picture, searches, timing, config)
         longest = search.longest(told.seconds, Fit(course.point, network, searches, 0.0), course)
         monitor.announce(replace(told, longest=longest))
-    listener = within(monitor, 0, sum(searches.steps))
+    timetable = Timetable(deadline, searches, count, timing)
+    listener = within(timetable.fitting(monitor), 0, sum(searches.steps))
     psnr = optimize(network, picture, searches.fit, monitor=listener, keeper=keeper)
-    return Fit(course.point, network, searches, psnr)
+    return Fit(course.point, network, searches, psnr, timetable)
 
 
 def _compressed(
-    fit: Fit, picture: Picture, goal: targets.Goal, codes: NDArray[np.uint8], monitor: Monitor
+    fit: Fit,
+    picture: Picture,
+    goal: targets.Goal,
+    codes: NDArray[np.uint8],
+    monitor: Monitor,
+    deadline: Deadline,
 ) -> tuple[targets.Rounded, list[Stage], bool]:
     """Prune, quantize and write; an interrupted search is cut short, not left out. Also whether `goal` is met."""
     network, searches, psnr = fit.network, fit.searches, fit.psnr
+    timetable = fit.timetable or Timetable(deadline, searches, network.arch.param_count())
     fit_steps, prune_steps, round_steps = searches.steps
     total = sum(searches.steps)
     network.sort()
@@ -189,7 +205,7 @@ def _compressed(
     stages = [Stage("fit", psnr, 4 * count, f"{count} weights")]
     masks = [torch.ones_like(value) for value in network.values]
     if searches.prune.fraction and not monitor.stopped():
-        masks, psnr = prune(network, picture, searches.prune, within(monitor, fit_steps, total))
+        masks, psnr = prune(network, picture, searches.prune, within(timetable.pruning(monitor), fit_steps, total))
         kept = int(sum(mask.sum() for mask in masks))
         stages.append(Stage("prune", psnr, 4 * kept + -(-count // 8), f"{kept} weights left"))
     else:
@@ -197,8 +213,8 @@ def _compressed(
             "left out: stopped" if searches.prune.fraction else "off: a smaller dense network is better at equal bytes"
         )
         stages.append(Stage("prune", psnr, 4 * count, why))
-    listener = within(monitor, fit_steps + prune_steps, total)
-    quantizer = Quantizer(network, picture, psnr, masks, searches.quantize)
+    quantize, listener = timetable.rounding(within(monitor, fit_steps + prune_steps, total))
+    quantizer = Quantizer(network, picture, psnr, masks, quantize)
     fitted = targets.Fitted(quantizer, psnr, listener, round_steps, lambda data: _psnr(codes, decoder.decode(data)))
     rounded, met = targets.meet(goal, fitted)
     return rounded, [*stages, *rounded.stages], met

@@ -10,6 +10,7 @@
       InputImageError              3    the picture to encode cannot be read
       CheckpointError              3    what `encode --resume` is to go on from is damaged, or of another encode
       TargetError                  3    the picture cannot be stored in so few bytes; known only after the fit
+      TimeLimitError               3    there is no time for any file of the picture; known before the fit
       LimitError                   4    legal, but larger than what this decoder accepts
       RequestError                 2    the caller asked for something impossible
       NotInstalledError            2    the caller asked for what takes a package that is not installed
@@ -79,6 +80,12 @@ class LimitError(InrError, ValueError):
 
 class TargetError(InrError):
     """No file of the picture is as small as was asked for."""
+
+    exit_code = 3
+
+
+class TimeLimitError(InrError):
+    """The time limit is too short for any file of the picture."""
 
     exit_code = 3
 

@@ -77,6 +77,8 @@ class FitConfig:
 
 _GPU_CHUNK = 131_072
 """Pixels in a chunk on a GPU."""
+_MOST_STEPS = 1 << 31
+"""Of a search that can have been kept."""
 _LEAST_CHUNK = 64
 """Pixels; where there is no memory for so few, there is none to be had."""
 
@@ -271,27 +273,31 @@ def optimize(
     """Fit `network` to `picture`, and leave in it the best projected tensors that were seen.
 
     Returns their PSNR in dB, before rounding to codes. Asks `monitor.stopped` before each step and reports to it at
-    every look at the picture; between looks nothing waits for the device. Goes on from what `keeper` has kept; raises
-    CheckpointError where that is no state of this search.
+    every look at the picture; between looks nothing waits for the device. Where `monitor.due` is ahead, steps of the
+    schedule are left out: the rate falls in time, whatever the machine does. Goes on from what `keeper` has kept;
+    raises CheckpointError where that is no state of this search.
     """
     with chunk_map(network.device) as run:
         search = Search(PixelSums(network, picture, config.chunk, run, monitor.note), config, project)
         kept = keeper.load()
         if kept is not None:
             search.restore(kept)
-        begun = search.next
-        for step in range(begun, config.steps):
+        begun = looked = search.next
+        while search.next < config.steps:
             keeper.keep(search.state)
             if search.best <= config.enough or search.restarts > config.restarts:
                 break
-            if monitor.stopped():
+            due = begun + math.floor(monitor.due() * (config.steps - begun))
+            if due >= config.steps or monitor.stopped():
                 search.look()
                 break
-            search.step(step)
-            if (step + 1) % config.evaluate_every == 0 or step + 1 == config.steps:
+            search.step(max(due, search.next))
+            every = config.evaluate_every
+            if search.next // every > looked // every or search.next == config.steps:
                 search.look()
+                looked = search.next
                 psnr = psnr_of_mse(search.best, peak=2)
-                monitor.report(Progress(stage, step + 1, config.steps, psnr, begun))
+                monitor.report(Progress(stage, search.next, config.steps, psnr, begun))
         last = search.state()
         keeper.settle(lambda: last)
         network.load(search.best_values)
@@ -340,6 +346,7 @@ class Search:
         """All that the next steps depend on, as copies. The inverse of `restore`."""
         return {
             "next": np.array(self.next, np.int64),
+            "steps": np.array(self._config.steps, np.int64),
             "start": np.array(self._start, np.int64),
             "restarts": np.array(self.restarts, np.int64),
             "rate": np.array(self._rate, np.float64),
@@ -353,10 +360,12 @@ class Search:
     def restore(self, state: State) -> None:
         """Go on from the state of another search for the same picture; raises CheckpointError where it is of none.
 
-        Values and moments need not be finite: they are not, at times, of a search that the next look calls back.
+        Values and moments need not be finite: they are not, at times, of a search that the next look calls back. Under
+        a time limit the other may have been planned in another number of steps: what counts is how much of it is over.
         """
-        most = self._config.steps
-        self.next, self._start = take_count(state, "next", most), take_count(state, "start", most)
+        most = take_count(state, "steps", _MOST_STEPS)
+        factor = self._config.steps / max(1, most)
+        self.next, self._start = (round(factor * take_count(state, name, most)) for name in ("next", "start"))
         self.restarts = take_count(state, "restarts", most)
         self._rate, self.best = take_number(state, "rate"), take_number(state, "error")
         shapes = [(number, tuple(value.shape)) for number, value in enumerate(self._values)]

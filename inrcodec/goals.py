@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from inrcodec import estimate, ladder, pilot, pixels, siren, targets
 from inrcodec.config import EncoderConfig
+from inrcodec.deadline import Deadline, Timetable, narrowed
 from inrcodec.errors import CheckpointError, RequestError
 from inrcodec.fit import Picture, optimize
 from inrcodec.network import Network
@@ -76,6 +77,8 @@ class Fit:
     """What it was fitted by, and is to be rounded by."""
     psnr: float
     """Of the float network in dB."""
+    timetable: Timetable | None = None
+    """What holds its searches to the deadline; None where no clock was asked."""
 
     @property
     def reached(self) -> Reached:
@@ -98,9 +101,11 @@ class Search:
         goal: targets.Goal,
         device: torch.device,
         monitor: Monitor,
+        deadline: Deadline,
     ) -> None:
         """`codes` is (H, W, C)."""
-        self._codes, self._config, self._goal, self._device, self._monitor = codes, config, goal, device, monitor
+        self._codes, self._config, self._goal, self._device = codes, config, goal, device
+        self._monitor, self._deadline = monitor, deadline
         self.picture = Picture(codes, device)
         self._shape: tuple[int, int, int] = (self.picture.height, self.picture.width, self.picture.channels)
         self.trial: Fit | None = None
@@ -111,6 +116,17 @@ class Search:
         return start(self._codes, point, self._config.seed, self._device)
 
     def begin(self) -> Course:
+        """Where to begin, with a smaller network where the time is too short; TimeLimitError where it is for any."""
+        course = self._begin()
+        if self._config.time_limit is None:
+            return course
+        network = self.start(course.point)
+        searches = plan(self._config, course.point, network.arch)
+        timing = self._deadline.measure(network, self.picture, searches)
+        point = narrowed(course.point, searches, timing, network.arch.param_count(), self._deadline)
+        return replace(course, point=point)
+
+    def _begin(self) -> Course:
         """The operating point to begin with; for a PSNR, short fits of the picture are made to find out."""
         if isinstance(self._goal, targets.BytesGoal):
             return Course(ladder.rung_of_bytes(self._goal.aim, *self._shape))
@@ -132,10 +148,11 @@ class Search:
         searches = plan(self._config, point, network.arch)
         searches = replace(searches, fit=replace(searches.fit, steps=steps))
         if self._monitor.announce:
-            timing, count = estimate.measure(network, self.picture, searches.fit), network.arch.param_count()
+            timing, count = estimate.measure_fit(network, self.picture, searches.fit), network.arch.param_count()
             seconds, (height, width) = steps * timing.step, self._shape[:2]
             self._monitor.announce(Estimate(height, width, count, seconds, trial=True))
-        listener = Monitor(stopped=self._monitor.stopped, note=self._monitor.note)
+        hurried = self._deadline.piloting(self._monitor)
+        listener = Monitor(stopped=hurried.stopped, note=self._monitor.note, due=hurried.due)
         psnr = optimize(network, self.picture, searches.fit, monitor=listener)
         self.trial = Fit(point, network, searches, psnr)
         return None if self._monitor.stopped() else self.trial.reached

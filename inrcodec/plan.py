@@ -1,7 +1,6 @@
 """The searches of one encode: how many steps at which rates, from the options, and how long they will take."""
 
 import math
-import time
 from dataclasses import dataclass, replace
 
 from inrcodec import estimate, ladder, siren
@@ -9,7 +8,7 @@ from inrcodec.compress import PruneConfig, QuantizeConfig
 from inrcodec.config import EncoderConfig
 from inrcodec.fit import FitConfig, Picture
 from inrcodec.network import Network
-from inrcodec.progress import Estimate, Monitor
+from inrcodec.progress import Estimate
 
 
 @dataclass(frozen=True)
@@ -64,37 +63,26 @@ def with_steps(fit: FitConfig, steps: float) -> FitConfig:
 
 def work(searches: Plan, weights: int) -> estimate.Work:
     """What the searches are, to an estimate."""
-    return estimate.Work(sum(searches.steps), searches.roundings, weights)
+    quantize = searches.quantize
+    curved = quantize.pixels if quantize.compensated else 0
+    return estimate.Work(
+        sum(searches.steps), searches.roundings, weights, curved, quantize.block, quantize.stages, quantize.affine
+    )
 
 
-_FINISHING = 0.9
-"""Of a time limit, for the search: estimates are off by a few percent, and the file is written and checked after it."""
-
-
-def shortened(searches: Plan, network: Network, picture: Picture, timing: estimate.Timing, limit: float | None) -> Plan:
-    """The same searches with as many steps as a time limit in seconds leaves for them."""
-    if limit is None:
-        return searches
-    todo = work(searches, network.arch.param_count())
-    part = estimate.fraction_within(timing, todo, len(picture), searches.fit, _FINISHING * limit)
+def with_fit_steps(searches: Plan, steps: int) -> Plan:
+    """The searches, all in proportion, with another number of steps of the fit."""
+    part = steps / searches.fit.steps
 
     def scaled(fit: FitConfig) -> FitConfig:
         return with_steps(fit, part * fit.steps)
 
     return replace(
         searches,
-        fit=scaled(searches.fit),
+        fit=with_steps(searches.fit, steps),
         prune=replace(searches.prune, refit=scaled(searches.prune.refit)),
         quantize=replace(searches.quantize, refit=scaled(searches.quantize.refit)),
     )
-
-
-def ending(monitor: Monitor, limit: float | None) -> Monitor:
-    """The monitor, which also says to stop so many seconds from now, less a part to finish in."""
-    if limit is None:
-        return monitor
-    end = time.monotonic() + _FINISHING * limit
-    return replace(monitor, stopped=lambda: monitor.stopped() or time.monotonic() >= end)
 
 
 def announcement(
@@ -102,7 +90,7 @@ def announcement(
 ) -> Estimate:
     """How long an encode will take, by a few timed steps, and how much memory."""
     count = network.arch.param_count()
-    seconds = estimate.seconds(timing, work(searches, count), len(picture), searches.fit)
+    seconds = estimate.seconds(timing, work(searches, count), searches.fit)
     fewer = count / len(picture) * estimate.LONG / seconds
     quality = sum(ladder.rung(quality).weights_per_pixel <= fewer for quality in range(101)) - 1
     ways = estimate.what_to_lower(config, seconds, quality)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from inrcodec import bitstream
-from inrcodec.compress import Quantizer, Rounding, Stage, flatten
+from inrcodec.compress import Quantizer, Stage, flatten, part_due
 from inrcodec.errors import TargetError
 from inrcodec.model import Q_STEP_CODES, QuantizedModel
 from inrcodec.progress import Monitor, Progress
@@ -130,7 +130,8 @@ class Fitted:
             step = round(start + span * progress.step / progress.steps)
             self._monitor.report(replace(progress, stage=stage, step=step, steps=self._steps))
 
-        return replace(self._monitor, report=report)
+        whole = max(1, self._steps)
+        return replace(self._monitor, report=report, due=part_due(self._monitor.due, start / whole, span / whole))
 
     def nearest(self, noise: float) -> Rounded:
         """All weights rounded to nearest, at no cost."""
@@ -145,7 +146,7 @@ class Fitted:
         for shift, tensor in itertools.product(shifts, range(last)):
             codes = list(rounded.model.q_step_codes)
             codes[tensor] = min(max(codes[tensor] + shift, 0), Q_STEP_CODES - 1)
-            model = self._quantizer.model(Rounding(codes, rounded.values), flatten(rounded.values))
+            model = self._quantizer.model(self._quantizer.rounding_to(codes), flatten(rounded.values))
             if meets(bitstream.write(model)):
                 return self._as_it_is(model, rounded.noise, "change one step", rounded.stages)
         return rounded

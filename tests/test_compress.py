@@ -152,6 +152,12 @@ def test_torchaos_rounding_is_the_specified_one(fitted: Fitted) -> None:
         assert torch.equal(near, symbol.float() * q_step(code))
 
 
+def test_the_rounding_that_imports_nothing_is_torchaos() -> None:
+    edges = torch.arange(-40, 41) / 4  # halves go to even
+    values = torch.cat([edges, edges.nextafter(torch.tensor(9e9)), edges * 1e4, torch.tensor([1e30, -1e30, -0.0])])
+    assert torch.equal(compress.plain_rounding(values), compress.affine_rounding()(values))
+
+
 def test_flatten_and_split_are_inverse(fitted: Fitted) -> None:
     values = fitted[0]
     rounding = Rounding([100] * len(values), values)
@@ -273,12 +279,9 @@ def test_steps_grow_with_the_square_root_of_the_scale(fitted: Fitted) -> None:
     assert q_step(coarse[-1]) <= 1.04 * QuantizeConfig().largest_bias_step
 
 
-def test_a_network_larger_than_a_block_is_rounded_better_than_to_nearest(
-    fitted: Fitted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(compress, "blocks", lambda count: curvature.blocks(count, 50))
+def test_a_network_larger_than_a_block_is_rounded_better_than_to_nearest(fitted: Fitted) -> None:
     network = network_of(fitted[0])
-    model, (nearest, tuned) = quantizer(fitted, QuantizeConfig(refit=FitConfig(steps=0)), network).run(2.0)
+    model, (nearest, tuned) = quantizer(fitted, QuantizeConfig(refit=FitConfig(steps=0), block=50), network).run(2.0)
     assert tuned.psnr > nearest.psnr + 1
     assert all(torch.equal(a, b) for a, b in zip(network.snapshot(), tensors_of(model), strict=True))
 
@@ -297,7 +300,6 @@ def test_every_stage_rounds_its_part_of_each_block_and_holds_what_was_rounded_be
     fitted: Fitted, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = curvature.blocks(ARCH.param_count(), block)
-    monkeypatch.setattr(compress, "blocks", lambda count: parts)
     seen: list[torch.Tensor] = []
 
     def shake(
@@ -308,7 +310,7 @@ def test_every_stage_rounds_its_part_of_each_block_and_holds_what_was_rounded_be
         return 99.0
 
     monkeypatch.setattr(compress, "optimize", shake)
-    rounder = quantizer(fitted, QuantizeConfig(refit=REFIT, stages=4))
+    rounder = quantizer(fitted, QuantizeConfig(refit=REFIT, stages=4, block=block))
     steps = rounder.rounding(0.4).steps
     final = flatten(tensors_of(rounder.run(0.4)[0]))
     assert len(seen) == 3

@@ -118,7 +118,7 @@ def test_class_m_is_one_code_in_ten_thousand_samples(agreement: Agreement, holds
 
 
 def test_a_large_picture_is_compared_at_some_of_its_points_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conformance, "_MOST_POINTS", 100)
+    monkeypatch.setattr(conformance, "MOST_POINTS", 100)
     assert conformance._agreement(model_of(), 2).samples <= 300
     assert not conformance.is_f32_safe(model_of(60.0))
 

@@ -12,7 +12,6 @@ from inrcodec import cli, decoder, encoder, estimate, goals, ladder, metrics, ra
 from inrcodec.config import EncoderConfig
 from inrcodec.encoder import encode_with_report
 from inrcodec.errors import RequestError, TargetError
-from inrcodec.fit import FitConfig
 from inrcodec.progress import Estimate, Monitor, Progress
 from tests.pictures import waves
 from tests.test_cli import run
@@ -186,11 +185,13 @@ def test_an_estimate_times_few_steps_and_leaves_the_network_alone(tick: float, s
 
 
 def test_an_estimate_grows_with_steps_and_with_pixels() -> None:
-    timing, config = estimate.Timing(0.01, 0.1, 20), FitConfig()
-    small = estimate.seconds(timing, estimate.Work(8000, 1, 3000), 65536, config)
-    assert 80 + 30 < small < 80 + 30 + 10
-    assert estimate.seconds(timing, estimate.Work(16000, 1, 3000), 65536, config) > small + 80
-    assert estimate.seconds(timing, estimate.Work(8000, 1, 3000), 65536 * 100, config) > small + 4
+    timing = estimate.Timing(0.01, 0.1, 20, row=1e-3, square=1e-9, factor=1e-10, weight=1e-3, check=5)
+    config, small = FitConfig(), estimate.Work(8000, 1, 3000)
+    curvature = 16_384 * (1e-3 + 1e-9 * 3000**2) + 1e-10 * 3000**3
+    parts = 80 + 8000 / 200 * 0.1 + curvature + 3000 * 1e-3 + 5
+    assert parts < estimate.seconds(timing, small, config) < parts + 7  # torchao, and the looks of the rounding
+    assert estimate.seconds(timing, dataclasses.replace(small, steps=16_000), config) > parts + 80
+    assert estimate.seconds(timing, dataclasses.replace(small, curved=0), config) < parts - curvature + 7
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def print_row(image: np.ndarray, config: EncoderConfig, encode: bool) -> None:
     network = search.start(point)
     searches = plan.plan(config, point, network.arch)
     timing = estimate.measure(network, picture, searches.fit)
-    seconds = estimate.seconds(timing, plan.work(searches, network.arch.param_count()), len(picture), searches.fit)
+    seconds = estimate.seconds(timing, plan.work(searches, network.arch.param_count()), searches.fit)
     print(
         f"{width:>5}x{height:<4}{width * height / 1e6:>8.1f}{config.bpp:>6}{network.arch.param_count():>10,}"
         f"{1e3 * timing.step:>8.1f} ms{terminal.spoken(seconds):>16}",

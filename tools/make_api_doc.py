@@ -52,6 +52,7 @@ CHAPTERS = {
         "InputImageError",
         "CheckpointError",
         "TargetError",
+        "TimeLimitError",
         "LimitError",
         "RequestError",
         "NotInstalledError",
