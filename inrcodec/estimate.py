@@ -84,7 +84,7 @@ def seconds(timing: Timing, work: Work, pixel_count: int, config: FitConfig) -> 
     return once + timing.step * (work.steps + curvature) + timing.look * (looks + whole * (1 + work.roundings))
 
 
-_COPIES = 9
+_COPIES = 10
 """Of a block's matrix in float32, while it is inverted in float64."""
 _PROCESS = 350 << 20
 """Bytes of a process with torch that fits a small network."""
