@@ -142,7 +142,7 @@ def _spent(work: Callable[[], object], now: Clock) -> float:
     return now() - start
 
 
-_COPIES = 9
+_COPIES = 10
 """Of a block's matrix in float32, while it is inverted in float64."""
 _PROCESS = 350 << 20
 """Bytes of a process with torch that fits a small network."""

@@ -83,7 +83,8 @@ class Fit:
     @property
     def reached(self) -> Reached:
         """The bytes that it takes, and its PSNR."""
-        return Reached(ladder.bytes_of_weights(self.point, self.network.arch.param_count()), self.psnr)
+        size = ladder.bytes_of_weights(self.point, self.network.arch.param_count())
+        return Reached(size, min(self.psnr, pilot.BEST))
 
     def state(self) -> State:
         """All but the searches, which follow from it. The inverse of `Search.restored`."""

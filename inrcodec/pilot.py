@@ -34,7 +34,7 @@ _MARGIN = 1.2
 that was too high, as a weak network cannot be mended but by a fit of a larger one."""
 _GAINS = (1.0, 8.0)
 """Least and most that twice the bytes are taken to gain by two fits, in dB; the least of a curve too."""
-_BEST = 80.0
+BEST = 80.0
 """In dB: no fit counts for more, as one of a picture of one colour would."""
 _QUALITIES = (1, 4, 8, 15, 25, 40, 55, 70, 80, 88, 94, 98)
 _TILE, _WHOLE, _SIDE = 128, 1 << 20, 16_383
@@ -122,7 +122,7 @@ def _point(plain: NDArray[np.uint8], kind: str, scale: float, quality: int) -> t
     image = Image.fromarray(plain)
     image.save(file, kind, quality=quality)
     with Image.open(file) as back:
-        return scale * file.tell(), min(_BEST, metrics.psnr(plain, np.asarray(back.convert(image.mode))))
+        return scale * file.tell(), min(BEST, metrics.psnr(plain, np.asarray(back.convert(image.mode))))
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def run(
     size = min(max(LEAST_BYTES, _WEIGHTS * picture.bytes_of(target)), most / TRUST)
     fits: list[Reached] = []
     while len(fits) < PILOTS and (found := fit(size, fewer)) is not None:
-        psnr = min(found.psnr, _BEST) + deficit(fewer) - deficit(steps)
+        psnr = found.psnr + deficit(fewer) - deficit(steps)
         fits.append(Reached(found.size, psnr))
         size = min(next_bytes(target, fits, picture), most)
         is_trusted = found.size / TRUST < size < TRUST * found.size

@@ -38,6 +38,7 @@ class ProgressLine:
 
     def announce(self, estimate: Estimate) -> None:
         """Say on a line of its own how long it will take; and, even where this is no terminal, if that is too long."""
+        self._start, self._begun = time.monotonic(), 0
         size, length = f"{estimate.width}x{estimate.height}", spoken(estimate.seconds)
         if self._shown:
             longest = f", {spoken(estimate.longest)} at most" if estimate.longest else ""

@@ -209,7 +209,7 @@ def test_met_says_what_the_decoded_picture_says(name: str) -> None:
 def test_no_file_for_a_psnr_is_over_half_the_raw_bytes_and_the_best_of_them_is_written(
     workdir: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    noise = np.ascontiguousarray(NOISE[:32, :32, :3])
+    noise = np.ascontiguousarray(NOISE[:20, :20, :3])
     Path("noise.png").write_bytes(rasters.to_file(noise, "PNG"))
     assert run("encode noise.png -e 1 --psnr 55") == 3
     data = Path("noise.inr").read_bytes()
@@ -217,7 +217,7 @@ def test_no_file_for_a_psnr_is_over_half_the_raw_bytes_and_the_best_of_them_is_w
     psnr = metrics.psnr(noise, inrcodec.decode(data))
     assert psnr > metrics.psnr(noise, inrcodec.decode(inrcodec.encode(noise, dataclasses.replace(FAST, quality=75))))
     *lines, last = capfd.readouterr().err.splitlines()
-    assert "inrcodec: no larger network for 55 dB: such files end at 1,536 bytes" in lines
+    assert "inrcodec: no larger network for 55 dB: such files end at 600 bytes" in lines
     assert last == f"inrcodec: noise.inr: written, but the target is not reached: {psnr:.2f} dB instead of 55"
 
 
@@ -357,7 +357,7 @@ def test_a_noise_for_a_psnr_closes_in_from_both_sides(answer: float, power: floa
 @pytest.mark.parametrize("weights", [17, 6144, 6145, 50_000])
 def test_the_memory_that_is_announced_holds_all_blocks_of_the_curvature(weights: int) -> None:
     held = sum(4 * (part.stop - part.start) ** 2 for part in curvature.blocks(weights))
-    assert held < estimate.memory(weights) - estimate.memory(1) < 11 * held + 10**6
+    assert held < estimate.memory(weights) - estimate.memory(1) < 12 * held + 10**6
 
 
 def test_what_a_trial_takes_is_told_in_a_line(
