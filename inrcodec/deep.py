@@ -43,7 +43,8 @@ Reopen = Callable[[], Image.Image]
 def read(image: Image.Image, reopen: Reopen | None = None, data: bytes = b"") -> Deep | None:
     """The samples of an opened image that has more than 8 bits; None where it has not, or they cannot be had.
 
-    To be asked before the pixels are loaded, with `reopen` or `data` where there is a file; loads them.
+    To be asked before the pixels are loaded, with `reopen` or `data` where there is a file; loads them, but of PPM,
+    whose decoder in Pillow is slow.
     """
     tile = getattr(image, "tile", [])
     if image.format == "PPM" and data and tile and tile[0].codec_name != "ppm_plain" and _pnm_white(image) > 255:

@@ -201,11 +201,10 @@ def _from_pil(image: Image.Image, data: bytes = b"", frame: int | None = None) -
     cut = deep.is_cut(image)
     again = data and (image.format == "TIFF" or not getattr(image, "is_animated", False))
     found = deep.read(image, (lambda: _opened(data, frame)) if again else None, data)
-    image.load()
-    orientation = _orientation(image)
     if found is not None:
-        return _from_deep(found, image.info, orientation)
-    return _source(_codes(image), image.info, orientation, (_MORE_BITS,) if cut else ())
+        return _from_deep(found, image.info, _orientation(image))
+    image.load()
+    return _source(_codes(image), image.info, _orientation(image), (_MORE_BITS,) if cut else ())
 
 
 def _codes(image: Image.Image) -> NDArray[np.uint8]:
@@ -219,7 +218,7 @@ def _codes(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _orientation(image: Image.Image) -> object:
-    """That of a loaded image, by its Exif block or its XMP; a damaged block says nothing of the pixels."""
+    """That of an image whose pixels are read, by its Exif block or its XMP; a damaged block says nothing of them."""
     try:
         return image.getexif().get(TAG, 1)
     except MemoryError:
