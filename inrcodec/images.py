@@ -162,10 +162,12 @@ def _from_file(data: bytes, frame: int | None) -> Source:
     except UnidentifiedImageError:
         if not data.startswith(deep.TIFF_MAGICS):
             raise
-        return _from_deep(*deep.tiff(data, frame or 0))
-    with image:
-        count = _frames(image)
-        source = _from_pil(image, data, frame)
+        count = len(deep.tiff_pages(data))
+        _check_frame(frame, count)
+        source = _from_deep(*deep.tiff(data, frame or 0))
+    else:
+        with image:
+            count, source = _frames(image), _from_pil(image, data, frame)
     if count > 1 and frame is None:
         first = f"the first of {count} frames is taken: --frame N, or frame=N, takes another, from 0 on"
         source = replace(source, notes=(first, *source.notes))
@@ -174,13 +176,17 @@ def _from_file(data: bytes, frame: int | None) -> Source:
 
 def _opened(data: bytes, frame: int | None) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=FORMATS)
-    count = 1 if frame is None else _frames(image)
-    if frame is not None and not 0 <= frame < count:
-        raise RequestError(f"frame {frame}: there are {count}, 0 .. {count - 1}")
+    if frame is not None:
+        _check_frame(frame, _frames(image))
     if frame:
         check_size(*image.size)
         image.seek(frame)
     return image
+
+
+def _check_frame(frame: int | None, count: int) -> None:
+    if frame is not None and not 0 <= frame < count:
+        raise RequestError(f"frame {frame}: there are {count}, 0 .. {count - 1}")
 
 
 def _frames(image: Image.Image) -> int:
