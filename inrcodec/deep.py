@@ -10,6 +10,7 @@ bytes of each sample exchanged, which gives the low ones.
 """
 
 import io
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ Reopen = Callable[[], Image.Image]
 def read(image: Image.Image, reopen: Reopen | None = None, data: bytes = b"") -> Deep | None:
     """The samples of an opened image that has more than 8 bits; None where it has not, or they cannot be had.
 
-    To be asked before the pixels are loaded, with `reopen` or `data` where there is a file; loads them.
+    To be asked before the pixels are loaded, with `reopen` or `data` where there is a file; loads them, but of PPM,
+    whose decoder in Pillow is slow.
     """
     tile = getattr(image, "tile", [])
     if image.format == "PPM" and data and tile and tile[0].codec_name != "ppm_plain" and _pnm_white(image) > 255:
@@ -153,6 +155,7 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _ORIENTATION, _CHA
 _PLANES, _PREDICTOR, _EXTRA, _SAMPLE_FORMAT, _XMP, _PROFILE = 284, 317, 338, 339, 700, 34675
 _KINDS = {(0, 1): (), (1, 1): (), (0, 2): (0, 2), (1, 2): (0, 2), (2, 3): (), (2, 4): (0, 2)}
 """Of photometric interpretation (white is zero, black is zero, RGB) and channels: what the extra one may be."""
+_MOST_PAGES = 9999
 _BLOCK = 64
 """Rows whose bits are held at once."""
 
@@ -164,9 +167,8 @@ def tiff(data: bytes, frame: int = 0) -> tuple[Deep, dict[str, Any], object]:
     """
     stream = io.BytesIO(data)
     tags = TiffImagePlugin.ImageFileDirectory_v2(stream.read(8))
-    for _ in range(frame + 1):
-        stream.seek(tags.next)
-        tags.load(stream)
+    stream.seek(tiff_pages(data)[frame])
+    tags.load(stream)
     bits, white = _bits_of_tiff(tags), (1 << tags[_BITS][0]) - 1
     check_size(tags[_WIDTH], tags[_HEIGHT])
     samples = _unpacked(_rows_of_tiff(tags, data, bits), tags, bits, ">" if data[:2] == b"MM" else "<")
@@ -174,6 +176,19 @@ def tiff(data: bytes, frame: int = 0) -> tuple[Deep, dict[str, Any], object]:
         samples[..., 0] = white - samples[..., 0]
     info = {name: tags[code] for code, name in ((_PROFILE, "icc_profile"), (_XMP, "xmp")) if code in tags}
     return Deep(samples, white), info, tags.get(_ORIENTATION, 1)
+
+
+def tiff_pages(data: bytes) -> list[int]:
+    """Where the directories of a TIFF begin, each once; those after a damaged one are left out."""
+    found: list[int] = []
+    order, at = ">" if data[:2] == b"MM" else "<", 4
+    while at + 4 <= len(data):
+        (after,) = struct.unpack_from(f"{order}I", data, at)
+        if not 8 <= after <= len(data) - 2 or after in found or len(found) == _MOST_PAGES:
+            break
+        found.append(after)
+        at = after + 2 + 12 * int(struct.unpack_from(f"{order}H", data, after)[0])
+    return found
 
 
 def _bits_of_tiff(tags: Any) -> int:

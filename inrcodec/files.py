@@ -44,7 +44,7 @@ def read_bounded(name: str, limit: int, refusal: type[InrError] = InputImageErro
             return read_up_to(sys.stdin.buffer, name, limit, cure)
         mode = os.stat(name).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
-            raise refusal(f"{name}: neither a regular file nor a pipe")
+            raise refusal(f"{name}: not a regular file or a pipe")
         if stat.S_ISFIFO(mode):
             return _read_pipe(name, limit, refusal, cure)
         with open(name, "rb") as file:

@@ -163,10 +163,12 @@ def _from_file(data: bytes, frame: int | None) -> Source:
     except UnidentifiedImageError:
         if not data.startswith(deep.TIFF_MAGICS):
             raise
-        return _from_deep(*deep.tiff(data, frame or 0))
-    with image:
-        count = _frames(image)
-        source = _from_pil(image, data, frame)
+        count = len(deep.tiff_pages(data))
+        _check_frame(frame, count)
+        source = _from_deep(*deep.tiff(data, frame or 0))
+    else:
+        with image:
+            count, source = _frames(image), _from_pil(image, data, frame)
     if count > 1 and frame is None:
         first = f"the first of {count} frames is taken: --frame N, or frame=N, takes another, from 0 on"
         source = replace(source, notes=(first, *source.notes))
@@ -175,13 +177,17 @@ def _from_file(data: bytes, frame: int | None) -> Source:
 
 def _opened(data: bytes, frame: int | None) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=FORMATS)
-    count = 1 if frame is None else _frames(image)
-    if frame is not None and not 0 <= frame < count:
-        raise RequestError(f"frame {frame}: there are {count}, 0 .. {count - 1}")
+    if frame is not None:
+        _check_frame(frame, _frames(image))
     if frame:
         check_size(*image.size)
         image.seek(frame)
     return image
+
+
+def _check_frame(frame: int | None, count: int) -> None:
+    if frame is not None and not 0 <= frame < count:
+        raise RequestError(f"frame {frame}: there are {count}, 0 .. {count - 1}")
 
 
 def _frames(image: Image.Image) -> int:
@@ -202,11 +208,10 @@ def _from_pil(image: Image.Image, data: bytes = b"", frame: int | None = None) -
     cut = deep.is_cut(image)
     again = data and (image.format == "TIFF" or not getattr(image, "is_animated", False))
     found = deep.read(image, (lambda: _opened(data, frame)) if again else None, data)
-    image.load()
-    orientation = _orientation(image)
     if found is not None:
-        return _from_deep(found, image.info, orientation)
-    return _source(_codes(image), image.info, orientation, (_MORE_BITS,) if cut else ())
+        return _from_deep(found, image.info, _orientation(image))
+    image.load()
+    return _source(_codes(image), image.info, _orientation(image), (_MORE_BITS,) if cut else ())
 
 
 def _codes(image: Image.Image) -> NDArray[np.uint8]:
@@ -220,7 +225,7 @@ def _codes(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _orientation(image: Image.Image) -> object:
-    """That of a loaded image, by its Exif block or its XMP; a damaged block says nothing of the pixels."""
+    """That of an image whose pixels are read, by its Exif block or its XMP; a damaged block says nothing of them."""
     try:
         return image.getexif().get(TAG, 1)
     except MemoryError:

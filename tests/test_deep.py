@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inrcodec import cli, deep, images, rasters
-from inrcodec.errors import InputImageError, InrError, LimitError
+from inrcodec.errors import InputImageError, InrError, LimitError, RequestError
 from inrcodec.orientation import turned
 from tests.pictures import waves
 
@@ -315,6 +315,34 @@ def animation(kind: str) -> bytes:
     frames, buffer = [Image.new("RGB", (8, 8), (90 * number, 0, 0)) for number in range(3)], io.BytesIO()
     frames[0].save(buffer, kind, save_all=True, append_images=frames[1:], **ANIMATED[kind])
     return buffer.getvalue()
+
+
+def pages(first: bytes, directory: bytes) -> bytes:
+    """A little-endian TIFF with one more directory, whose places are within the whole."""
+    (start,) = struct.unpack("<I", first[4:8])
+    end = start + 2 + 12 * struct.unpack("<H", first[start : start + 2])[0]
+    return first[:end] + struct.pack("<I", len(first)) + first[end + 4 :] + directory
+
+
+def test_pages_of_a_tiff_that_pillow_does_not_know_are_counted_too() -> None:
+    data = tiff(np.full((2, 2, 2), 65535, np.uint16), 16)
+    (start,) = struct.unpack("<I", data[4:8])
+    directory = data[start:]  # again, with the same strips and far values
+    both = pages(data, directory)
+    assert images.load_bytes(both, "a").notes[0].startswith("a: the first of 2 frames is taken")
+    for number in (0, 1):
+        assert images.load_bytes(both, "a", number).codes.min() == 255
+    with pytest.raises(RequestError, match=r"a: frame 2: there are 2, 0 \.\. 1"):
+        images.load_bytes(both, "a", 2)
+
+
+def test_pages_in_a_ring_are_counted_once() -> None:
+    data = tiff(np.full((2, 2, 2), 65535, np.uint16), 16)
+    (start,) = struct.unpack("<I", data[4:8])
+    end = start + 2 + 12 * struct.unpack("<H", data[start : start + 2])[0]
+    ring = data[:end] + struct.pack("<I", start) + data[end + 4 :]
+    assert deep.tiff_pages(ring) == [start]
+    assert images.load_bytes(ring, "a").notes == (f"a: {ROUNDED}",)
 
 
 @pytest.mark.parametrize("kind", ANIMATED)
