@@ -25,7 +25,7 @@ _LEAST_CHUNK, _ACTIVATIONS = 256, 2**15
 buffers are a few MiB for any network that there may be."""
 CHUNK_MACS = 2**30
 """Multiplications between two questions whether to stop, at most: a fraction of a second on a CPU core."""
-_JET_CHUNK = 1024
+_JET_CHUNK = 256
 """Points whose derivatives are taken at once, at most."""
 _GPU_CHUNK = 262_144
 """Points evaluated at once on a GPU."""

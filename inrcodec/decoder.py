@@ -4,8 +4,9 @@ NumPy evaluates the network unless a GPU is asked for; neither torch nor torchao
 where the file says that this is safe, else, or when asked for, in float64: classes M and X of `bitstream.py`.
 
 Work goes through in blocks: bands of output rows, and within them chunks of points that stay in a core's cache, on as
-many threads as may be used (`threads.py`). So the memory is that of the output and a few megabytes, and up to four more
-for each thread, whatever the size. Samples do not depend on the number of threads.
+many threads as may be used (`threads.py`). So the memory is that of the output and a few megabytes, and for each thread
+half a megabyte or, for the widest networks, four (of derivatives thirty), whatever the size. Samples do not depend on
+the number of threads.
 
 Below its native size a picture holds detail finer than the output's pixels. Sampling it at their centres would alias,
 so it is sampled on a finer grid, k points along each side of every output pixel, k the least that samples at the native
@@ -350,7 +351,7 @@ def open_bytes(
             lambda: backends.torch_jet(model, device, manner),
         )
     picture = Picture(model, evaluate, limits, len(data), jet, report)
-    picture.opened_as = bytes(data), device, exact, limits
+    picture.opened_as = bytes(data), device, exact, limits, never, threads
     return picture
 
 

@@ -147,6 +147,22 @@ except errors.ResourceError:
     assert (process.returncode, process.stdout) == (0, b"refused\n"), process.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited as on Linux")
+@pytest.mark.parametrize("room", [100, 300, 600])
+def test_threads_that_there_is_no_room_for_are_done_without(room: int) -> None:
+    program = f"""
+import resource
+from pathlib import Path
+from inrcodec import decoder
+data = bytes.fromhex({SMALL.hex()!r})
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + ({room} << 20)
+resource.setrlimit(resource.RLIMIT_AS, (used, used))
+print(decoder.decode(data, (200, 300), threads=4).shape)
+"""
+    process = python("-c", program)
+    assert (process.returncode, process.stdout) == (0, b"(200, 300, 3)\n"), process.stderr
+
+
 @pytest.mark.parametrize("value", [-1, 2**60 + 1])
 def test_a_limit_that_no_array_could_have_is_refused(value: int) -> None:
     with pytest.raises(RequestError, match="max_side"):

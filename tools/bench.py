@@ -3,7 +3,7 @@
     python tools/bench.py                        # all of them, about 10 minutes on two CPU cores
     python tools/bench.py steps --picture P.png  # steps to the PSNR of the published COIN loop, on the middle 128x128
     python tools/bench.py step --picture P.png   # time of a fit step beside the reference's, on 384x256
-    python tools/bench.py encode decode startup  # whole commands: seconds and memory
+    python tools/bench.py encode decode startup  # whole commands: seconds and memory; decoding idle and under load
     python tools/bench.py --device cuda          # fit steps, encodes and decoding on the GPU beside the CPU
 
 Times are medians of interleaved repetitions. Memory is the peak resident set of a process of its own.
@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import bench_load
 import numpy as np
 import reference_coin
 import torch
 from PIL import Image
 
-from inrcodec import backends, bitstream, decoder, encoder, images, ladder, siren
+from inrcodec import backends, bitstream, decoder, encoder, images, ladder, siren, threads
 from inrcodec.fit import FitConfig, Picture, PixelSums, Search, chunk_map, no_projection, optimize
 from inrcodec.network import Network
 
@@ -179,11 +180,12 @@ def bench_encode(options: argparse.Namespace) -> None:
 
 
 def bench_decode(options: argparse.Namespace) -> None:
-    """384x256 after imports (target: 0.5 s), NumPy beside torch (99.99 % within a code), 4096x4096 (400 MB)."""
+    """384x256 after imports (target: 0.5 s), NumPy beside torch (99.99 % within a code); 4096x4096 (400 MB); load."""
     image = reduced(options.picture)
     data = encoder.encode(image, encoder.EncoderConfig(effort=1, device="cpu"))
     model = bitstream.read(data)
-    torch_picture = decoder.Picture(model, backends.torch_backend(model, "cpu", backends.precision(model)))
+    manner = backends.Manner(threads.count())
+    torch_picture = decoder.Picture(model, backends.torch_backend(model, "cpu", backends.precision(model), manner))
     works = {"NumPy": lambda: decoder.decode(data), "torch": torch_picture.render}
     for name, value in milliseconds(works, CPU, 7).items():
         print(f"  {name}: 384x256 in {value / 1e3:.3f} s")
@@ -193,6 +195,7 @@ def bench_decode(options: argparse.Namespace) -> None:
         file.write_bytes(data)
         sys.stdout.flush()
         subprocess.run([sys.executable, Path(__file__).with_name("decode_memory.py"), file], check=True)
+    bench_load.report(data)
 
 
 def print_agreement(one: np.ndarray, other: np.ndarray) -> None:
