@@ -12,6 +12,7 @@ from inrcodec import cli, decoder, encoder, estimate, goals, ladder, metrics, ra
 from inrcodec.config import EncoderConfig
 from inrcodec.encoder import encode_with_report
 from inrcodec.errors import RequestError, TargetError
+from inrcodec.fit import FitConfig
 from inrcodec.progress import Estimate, Monitor, Progress
 from tests.pictures import waves
 from tests.test_cli import run

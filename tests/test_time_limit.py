@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import inrcodec
-from inrcodec import deadline, encoder, estimate, fit, ladder, metrics, siren
+from inrcodec import deadline, encoder, estimate, fit, goals, ladder, metrics, siren
 from inrcodec.compress import part_due
 from inrcodec.config import EncoderConfig
 from inrcodec.deadline import LEAST_STEPS, MANNERS, Deadline, Pace, Timetable, choices, narrowed, shortened
