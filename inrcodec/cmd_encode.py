@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     plan = batch.plan(options, images.SUFFIXES, ".inr")
     shown, config = not options.quiet, config_of(options)
     work = Encode(config, options.force, options.resume, options.checkpoint_every, options.verbose and shown, shown)
-    return batch.run(plan, work, options.skip_existing)
+    return batch.run(plan, work, options.skip_existing, partial=True)
 
 
 def config_of(options: argparse.Namespace) -> EncoderConfig:
@@ -58,6 +58,7 @@ class Encode:
         path = checkpoint.path_for(task.target)
         keeper = checkpoint.Checkpoint(path, self.resume, self.checkpoint_every, note, interrupt.settled)
         keeper.open(self.force)
+        interrupt.left = functools.partial(_way_on, keeper)
         try:
             encoded = self._encoded(task, interrupt, line, note, keeper)
             line.clear()
