@@ -9,6 +9,7 @@ from typing import Any
 
 from inrcodec import batch, checkpoint, files, images
 from inrcodec.batch import Outcome, Task
+from inrcodec.checkpoint import Resume
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import CheckpointError
 from inrcodec.metadata import parse_kinds
@@ -20,7 +21,8 @@ def run(options: argparse.Namespace) -> int:
     """The command; returns its exit code."""
     plan = batch.plan(options, images.SUFFIXES, ".inr")
     shown, config = not options.quiet, config_of(options)
-    work = Encode(config, options.force, options.resume, options.checkpoint_every, options.verbose and shown, shown)
+    resume = Resume.YES if options.resume else Resume.IF_IT_CAN if options.skip_existing else Resume.NO
+    work = Encode(config, options.force, resume, options.checkpoint_every, options.verbose and shown, shown)
     return batch.run(plan, work, options.skip_existing, partial=True)
 
 
@@ -36,7 +38,7 @@ class Encode:
 
     config: EncoderConfig
     force: bool
-    resume: bool
+    resume: Resume
     checkpoint_every: float
     """Seconds."""
     verbose: bool
@@ -79,11 +81,12 @@ class Encode:
         image = images.load(task.source)
         from inrcodec.encoder import encode_with_report
 
+        monitor = Monitor(line.show, interrupt.asked, line.announce, note)
         try:
-            monitor = Monitor(line.show, interrupt.asked, line.announce, note)
             return encode_with_report(image, self.config, monitor, keeper)
         except CheckpointError as error:
-            raise keeper.refused(error) from error
+            keeper.refuse(error)
+        return encode_with_report(image, self.config, monitor, keeper)
 
     def _outcome(self, task: Task, encoded: Any, seconds: float) -> Outcome:
         facts = {

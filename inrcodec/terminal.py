@@ -221,8 +221,8 @@ class _Watch:
 
     def end(self) -> None:
         """The work has ended."""
-        self._ended.set()
         signal.set_wakeup_fd(self._previous)
+        self._ended.set()
         self._writer.close()
 
     def _listen(self) -> None:
@@ -233,6 +233,6 @@ class _Watch:
                 if not signals:
                     return
                 presses += signals.count(signal.SIGINT)
-        if not self._ended.wait(_GRACE):
-            _write(f"\ninrcodec: stopped, {printable(self._left())}\n")
-            os._exit(STOPPED)
+            if not self._ended.wait(_GRACE):
+                _write(f"\ninrcodec: stopped, {printable(self._left())}\n")
+                os._exit(STOPPED)

@@ -174,7 +174,7 @@ def test_a_drawing_is_ended_by_the_first_ctrl_c_in_words_of_its_own(workdir: Pat
     assert contents(workdir) == before
 
 
-@pytest.mark.parametrize("module", ["argparse", "inrcodec.cli", "numpy", "inrcodec.cmd_info"])
+@pytest.mark.parametrize("module", ["argparse", "inrcodec.cli", "numpy", "inrcodec.describe"])
 def test_ctrl_c_while_modules_are_loaded_is_one_line(workdir: Path, module: str) -> None:
     pressing = f"""
 import builtins, signal, sys
