@@ -1,5 +1,6 @@
 """What a user chooses of an encode, checked as far as it can be without the picture."""
 
+import hashlib
 import math
 from dataclasses import dataclass
 
@@ -33,6 +34,10 @@ class EncoderConfig:
     time_limit: float | None = None
     """Seconds: a search that would take longer is planned shorter, and ended when they are over. The file then depends
     on how fast the machine is."""
+
+    def digest(self, *more: str) -> bytes:
+        """32 bytes that stand for all that was chosen, and for what `more` decides the result."""
+        return hashlib.sha256(repr((self, *more)).encode()).digest()
 
     def __post_init__(self) -> None:
         targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]

@@ -75,14 +75,14 @@ def run_all(
         while crew.begin(stopped()):
             yield from crew.finished()
     except BaseException:
-        _end_children()
+        end_children()
         raise
     finally:
         crew.pool.shutdown(cancel_futures=True)
 
 
-def _end_children() -> None:
-    """By SIGTERM, which leaves them time to tidy up; then by force, as code in C hears no signals."""
+def end_children() -> None:
+    """End what this process has started: by SIGTERM, to tidy up, then by force, as C code hears no signals."""
     children = multiprocessing.active_children()
     for child in children:
         child.terminate()

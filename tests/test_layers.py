@@ -24,7 +24,7 @@ RANKS = {
     "arguments": 2, "batch": 3, "commands": 3,
     "viewer": 5, "glsl": 4, "cmd_view": 6,
     "cmd_decode": 6, "cmd_compare": 6, "cmd_info": 6, "cmd_completion": 3, "cmd_encode": 9, "pillow_plugin": 9,
-    "fleet": 9, "cmd_fleet": 10,
+    "stores": 2, "manifest": 2, "fleet": 9, "cmd_fleet": 10,
     "cli": 11, "__init__": 11, "__main__": 12,
 }  # fmt: skip
 """Every module and its rank; a module imports only from lower ranks."""
