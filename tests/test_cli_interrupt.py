@@ -107,7 +107,7 @@ ENCODING = ("-m", "inrcodec", "encode", "noise.png", "-e", "7")
 @contextmanager
 def running(*arguments: str) -> Iterator[Terminal]:
     screen, stderr = pty.openpty()
-    process = subprocess.Popen([sys.executable, *arguments], stderr=stderr, env=ENVIRONMENT)
+    process = subprocess.Popen([sys.executable, *arguments], stderr=stderr, env=ENVIRONMENT, process_group=0)
     os.close(stderr)
     try:
         yield Terminal(process, screen)
@@ -190,3 +190,25 @@ sys.exit(main())
     process = python("-c", pressing, "info", "good.inr")
     assert process.returncode == 130
     assert process.stderr.strip() == b"inrcodec: stopped, no file was written"
+
+
+def test_a_fleet_is_ended_by_two_without_a_word_from_its_workers(noise: Path) -> None:
+    """Ctrl-C goes to all processes of a terminal."""
+    options = ("noise.png", "photo.png", "-o", "out", "--workers", "1", "-e", "9", "--device", "cpu")
+    with running("-m", "inrcodec", "fleet", *options) as terminal:
+        deadline = time.monotonic() + 120
+        while not Path("out/manifest.jsonl").exists() or not Path("out/manifest.jsonl").read_text():
+            assert time.monotonic() < deadline, terminal.seen
+            time.sleep(0.1)
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        terminal.wait_for("finishing what has begun; Ctrl-C again to stop at once")
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        terminal.wait_for("inrcodec: stopped, what was finished is kept")
+        assert terminal.process.wait(20) == 130
+    said = [line.rpartition("\r\x1b[K")[2] for line in terminal.seen.replace("\r\n", "\n").split("\n")]
+    assert [line for line in said if line and "done: " not in line and line != "0/2 done"] == [
+        "finishing what has begun; Ctrl-C again to stop at once",
+        "inrcodec: 0 of 2 done; stopped, 2 left; none written: see out/manifest.jsonl",
+        "inrcodec: stopped, what was finished is kept",
+    ]
+    assert sorted(os.listdir("out")) == ["manifest.jsonl"]
