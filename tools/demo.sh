@@ -3,7 +3,7 @@
 # Usage: bash tools/demo.sh [PICTURE]; the results go to out/demo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. tools/venv.sh
+. tools/venv.sh ''
 picture=${1:-sample_data/astronaut.png}
 out=out/demo
 mkdir -p "$out"
