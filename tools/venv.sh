@@ -3,9 +3,9 @@
 
 # Usage: run WHAT COMMAND..: say what is being done and by which command, and do it.
 run() {
-    step=$1 command=${*:2}
-    command="PATH=.venv/bin:\$PATH; ${command#install }"
-    printf '\n== %s\n$ %s\n' "$step" "$command" >&2
+    step=$1 command=$(printf ' %q' "${@:2}")
+    command=${command# install}
+    printf '\n== %s\n$ %s\n' "$step" "${command# }" >&2
     "${@:2}"
 }
 
@@ -14,7 +14,7 @@ failed() {
     if [ "$code" -eq 130 ]; then
         printf '\nstopped while %s\n' "${step%% (*}" >&2
     else
-        printf '\nfailed while %s, with exit code %s. To see it again:\n  %s\n' "${step%% (*}" "$code" "$command" >&2
+        printf '\nfailed while %s, with exit code %s. To see it again:\n  PATH=.venv/bin:$PATH;%s\n' "${step%% (*}" "$code" "$command" >&2
     fi
     exit "$code"
 }
