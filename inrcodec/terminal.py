@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -214,22 +213,22 @@ class _Watch:
     def __init__(self, enough: Callable[[], int], left: Callable[[], str]) -> None:
         """Begins at once; after `enough` presses and a second the process ends, unless `end` is called."""
         self._enough, self._left, self._ended = enough, left, threading.Event()
-        self._reader, self._writer = socket.socketpair()
-        self._writer.setblocking(False)
-        self._previous = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._previous = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def end(self) -> None:
         """The work has ended."""
         signal.set_wakeup_fd(self._previous)
         self._ended.set()
-        self._writer.close()
+        os.close(self._writer)
 
     def _listen(self) -> None:
         presses = 0
-        with self._reader:
+        with os.fdopen(self._reader, "rb", buffering=0) as reader:
             while not presses or presses < self._enough():
-                signals = self._reader.recv(64)
+                signals = reader.read(64)
                 if not signals:
                     return
                 presses += signals.count(signal.SIGINT)
