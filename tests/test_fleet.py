@@ -344,3 +344,4 @@ def test_of_two_workers_one_is_killed_and_every_picture_is_encoded_once(tmp_path
     assert sorted(line["output"] for line in found.lines) == [f"out/{number:02}.inr" for number in range(PICTURES)]
     assert len({line["worker"] for line in found.lines}) >= 2
     assert found.said.splitlines()[-1].startswith(f"inrcodec: {PICTURES} of {PICTURES} done; ")
+    assert [line for line in found.said.splitlines() if not line.startswith(("out/", "inrcodec: "))] == []
