@@ -17,9 +17,12 @@ examples:
   inrcodec decode photo.inr -o eye.png --region 100,50,64,64 --size 512x512
   inrcodec decode photo.inr -o edges.png --channels gradient
   inrcodec view photo.inr -o photo.html                a page that zooms, to 4096x
+  inrcodec export photo.inr --npz                      the weights, for NumPy
   inrcodec compare photo.png photo.inr                 PSNR and MS-SSIM
   inrcodec info photo.inr --json
   inrcodec verify photo.inr                            is it drawn as it should be
+  inrcodec fleet pictures -o files --workers 4         all of them on a Dask cluster of this machine
+  eval "$(inrcodec completion bash)"                   let the shell complete all this
 
 exit codes: 0 success, 1 some of several files failed, 2 wrong arguments, 3 bad input file, or a target
 not reached, 4 over a limit, 5 output exists or cannot be written, 6 encoder failed, 70 bug,
@@ -49,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"inrcodec {__version__}")
     commands = whole.add_subparsers(
-        required=True, dest="command", metavar="encode | decode | view | export | info | verify | compare | fleet"
+        required=True,
+        dest="command",
+        metavar="encode | decode | view | export | info | verify | compare | fleet | completion",
     )
     _add_encode(commands)
     _add_decode(commands)
@@ -106,6 +111,8 @@ def _add_fleet(commands: Any) -> None:
     add("--scheduler", metavar="ADDRESS", help="of a Dask cluster that runs already, such as tcp://host:8786")
     add("--json", action="store_true", help="the manifest's lines on standard output too")
     add("--quiet", action="store_true", help="say nothing but what failed")
+    add("--skip-existing", action="store_true", help="take files that the manifest does not know as they are")
+    add("-f", "--force", action="store_true", help="replace files that the manifest does not know")
     _add_encoding(command)
     _add_debug(command)
 

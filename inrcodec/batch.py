@@ -14,11 +14,15 @@ from typing import Any, Protocol
 from inrcodec.errors import InputImageError, InrError, OutputError, RequestError
 from inrcodec.files import STANDARD
 from inrcodec.pool import Failure, run_all
-from inrcodec.terminal import BatchLine, Interrupt, Terminated, say
+from inrcodec.terminal import BEST_SO_FAR, STOPPED, BatchLine, Interrupt, Terminated, say
 from inrcodec.threads import cores
 
 SOME_FAILED = 1
 """Exit code of a batch of which something failed."""
+FINISHING = "finishing what has begun; Ctrl-C again to stop at once"
+"""The answer of a batch to the first Ctrl-C."""
+KEPT = "what was finished is kept"
+"""What is left after the second."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,11 @@ def _shard(tasks: list[Task], text: str | None) -> list[Task]:
     return tasks[int(found[1]) - 1 :: int(found[2])]
 
 
-def run(batch: Batch, work: Work, skip_existing: bool) -> int:
-    """Do all of it and return the exit code. A single file's errors are the caller's to report."""
+def run(batch: Batch, work: Work, skip_existing: bool, partial: bool = False) -> int:
+    """Do all of it and return the exit code. A single file's errors are the caller's to report.
+
+    `partial` says that the work can be cut short and still makes a file; other work is ended at once, or finished.
+    """
     if skip_existing:
         left = tuple(task for task in batch.tasks if not os.path.lexists(task.target))
         if not batch.quiet and len(left) < len(batch.tasks):
@@ -152,20 +159,21 @@ def run(batch: Batch, work: Work, skip_existing: bool) -> int:
     if not batch.tasks:
         return 0
     if batch.single:
-        return _run_single(batch, work)
+        return _run_single(batch, work, partial)
     outcomes: list[Outcome] = []
-    with Interrupt("finishing what has begun; Ctrl-C again to stop at once") as interrupt:
+    with Interrupt(FINISHING) as interrupt:
+        interrupt.left = lambda: KEPT
         try:
-            for outcome in _run_all(batch, work, interrupt):
+            for outcome in _run_all(batch, work, interrupt, partial):
                 outcomes.append(outcome)
-            return _sum_up(batch, outcomes, interrupt.asked())
+            return _sum_up(batch, outcomes, interrupt.pressed())
         except (KeyboardInterrupt, Terminated) as stop:
             _sum_up(batch, outcomes, stopped=True)
-            raise type(stop)("what was finished is kept") from stop
+            raise type(stop)(KEPT) from stop
 
 
-def _run_single(batch: Batch, work: Work) -> int:
-    with Interrupt() as interrupt:
+def _run_single(batch: Batch, work: Work, partial: bool) -> int:
+    with Interrupt(BEST_SO_FAR if partial else None) as interrupt:
         try:
             outcome = work(batch.tasks[0], interrupt)
         except InrError as error:
@@ -176,18 +184,18 @@ def _run_single(batch: Batch, work: Work) -> int:
     return outcome.code
 
 
-def _run_all(batch: Batch, work: Work, interrupt: Interrupt) -> Iterator[Outcome]:
+def _run_all(batch: Batch, work: Work, interrupt: Interrupt, partial: bool) -> Iterator[Outcome]:
     """The outcomes as they come."""
     targets: dict[str, str] = {}
     jobs = [
-        _Job(task, work, targets.setdefault(task.target, task.source), f"[{number}/{len(batch.tasks)}] ")
+        _Job(task, work, partial, targets.setdefault(task.target, task.source), f"[{number}/{len(batch.tasks)}] ")
         for number, task in enumerate(batch.tasks, 1)
     ]
     processes = min(batch.jobs, len(jobs)) if batch.jobs > 1 else 0
     line = BatchLine([job.cost for job in jobs], quiet=batch.quiet or not processes, lines=False)
     bound = [job.within(interrupt) for job in jobs] if not processes else jobs
     try:
-        for index, result in run_all(bound, processes, max(1, cores() // max(1, processes)), interrupt.asked):
+        for index, result in run_all(bound, processes, max(1, cores() // max(1, processes)), interrupt.pressed):
             outcome = result if isinstance(result, Outcome) else _died(jobs[index].task, result)
             shown = outcome.text if outcome.code or not batch.quiet else ""
             line.add(outcome.source, jobs[index].cost, bool(outcome.code), shown)
@@ -209,6 +217,7 @@ class _Job:
 
     task: Task
     work: Work
+    partial: bool
     first: str
     """The first source that has this target."""
     before: str = ""
@@ -237,13 +246,17 @@ class _Job:
             if self.task.target != STANDARD:
                 os.makedirs(Path(self.task.target).parent, exist_ok=True)
             if self.interrupt is not None:
-                return self.work(self.task, self.interrupt, self.before)
+                return self.work(self.task, self._heeded(self.interrupt), self.before)
             with Interrupt(answer="") as interrupt:
-                return self.work(self.task, interrupt, before=None)
+                return self.work(self.task, self._heeded(interrupt), before=None)
         except InrError as error:
             return _failed(self.task, error)
         except OSError as error:
             return _failed(self.task, OutputError(f"{self.task.target}: {error.strerror or error}"))
+
+    def _heeded(self, interrupt: Interrupt) -> Interrupt:
+        """What the work may ask; nobody presses that of work which cannot be cut short."""
+        return interrupt if self.partial else Interrupt(answer="")
 
 
 def _failed(task: Task, error: InrError) -> Outcome:
@@ -275,5 +288,5 @@ def _sum_up(batch: Batch, outcomes: Sequence[Outcome], stopped: bool) -> int:
         rest = f"; stopped, {left} left" if left else ""
         say(f"inrcodec: {summary(len(outcomes) - len(failed), len(batch.tasks), failed)}{rest}")
     if stopped and left:
-        return 130
+        return STOPPED
     return SOME_FAILED if failed else 0

@@ -6,6 +6,7 @@ looked at names, dtypes, shapes and numbers (`state.py`).
 """
 
 import contextlib
+import enum
 import io
 import math
 import os
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec import files
-from inrcodec.errors import CheckpointError, OutputError, RequestError
+from inrcodec.errors import CheckpointError, LimitError, OutputError, RequestError
 from inrcodec.state import State
 
 MAX_FILE_BYTES = 1 << 30
@@ -76,11 +77,26 @@ def path_for(output: str) -> Path | None:
     return None if output == files.STANDARD else Path(output).with_name(f".{Path(output).name}.ckpt")
 
 
+class Resume(enum.Enum):
+    """Whether an encode goes on from what an earlier one has left."""
+
+    NO = "no"
+    YES = "yes"
+    """And it is an error if that is not of the same encode."""
+    IF_IT_CAN = "if it can"
+    """Or begins anew, and says why."""
+
+
 class Checkpoint:
     """The `Keeper` that writes a file: every so many seconds, and once more when the encode is told to end."""
 
     def __init__(
-        self, path: Path | None, resume: bool, every: float, note: Callable[[str], None], settled: Callable[[], None]
+        self,
+        path: Path | None,
+        resume: Resume,
+        every: float,
+        note: Callable[[str], None],
+        settled: Callable[[], None],
     ) -> None:
         """Without a path nothing is kept; `every` is in seconds. `note` is told what a user should know.
 
@@ -100,23 +116,39 @@ class Checkpoint:
 
         Raises OutputError where an unfinished encode would be lost, CheckpointError and LimitError where it is bad.
         """
-        if self.exists() and not self._resume and not force:
+        if self._resume is Resume.NO and self.exists() and not force:
             raise OutputError(
                 f"{self.path}: holds an unfinished encode: add --resume to go on, or --force to begin anew"
             )
-        if self._resume and not self.exists():
+        if self._resume is Resume.YES and not self.exists():
             self._note("there is no checkpoint: beginning at the start")
-        elif self._resume:
+        elif self.exists() and (self._resume is Resume.YES or (self._resume is Resume.IF_IT_CAN and not force)):
+            self._read()
+
+    def _read(self) -> None:
+        try:
             data = files.read_bounded(str(self.path), MAX_FILE_BYTES, CheckpointError)
-            try:
-                self._found = read(data)
-            except CheckpointError as error:
-                raise self.refused(error) from error
+        except (CheckpointError, LimitError) as error:
+            if self._resume is Resume.YES:
+                raise
+            self._note(f"{error}: beginning anew")
+            return
+        try:
+            self._found = read(data)
+        except CheckpointError as error:
+            self.refuse(error)
+        else:
             self._note(f"going on from {self.path}")
 
-    def refused(self, error: CheckpointError) -> CheckpointError:
-        """The error that a reader of the state has raised, with the file's name and the cure."""
-        return CheckpointError(f"{self.path}: {error}; to begin anew use --force instead of --resume")
+    def refuse(self, error: CheckpointError) -> None:
+        """A reader of the state has raised this: say so and hold nothing from now on.
+
+        Raises the same, with the file's name and the cure, where it has to be gone on with.
+        """
+        if self._resume is Resume.YES:
+            raise CheckpointError(f"{self.path}: {error}; to begin anew use --force instead of --resume") from error
+        self._note(f"{self.path}: {error}: beginning anew")
+        self._found = None
 
     def exists(self) -> bool:
         """Whether there is a file, of this encode or of an earlier one."""

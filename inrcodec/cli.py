@@ -7,12 +7,13 @@ time limit too short, 4 over a limit, 5 output exists or cannot be written, 6 th
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from inrcodec.arguments import parser
 from inrcodec.errors import InrError
-from inrcodec.terminal import NO_FILE, Terminated, say
+from inrcodec.terminal import ENDED, NO_FILE, STOPPED, Interrupt, Terminated, say
 
 _MODULES = {
     "encode": "cmd_encode", "decode": "cmd_decode", "view": "cmd_view", "export": "cmd_view", "info": "cmd_info",
@@ -21,24 +22,39 @@ _MODULES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; errors are one line on stderr."""
-    options = parser().parse_args(arguments)
+    """Run the command line and return its exit code; errors are one line on stderr.
+
+    Without `arguments` it is the whole of a process, which then ends here where it was told to, whatever still runs.
+    """
+    with Interrupt(answer=None):
+        code = _code_of(arguments)
+    if arguments is None and code in (STOPPED, ENDED):
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _code_of(arguments: Sequence[str] | None) -> int:
+    debug = False
     try:
+        options = parser().parse_args(arguments)
+        debug = options.debug
         code = importlib.import_module(f"inrcodec.{_MODULES[options.command]}").run(options)
         sys.stdout.flush()
     except InrError as error:
-        return _fail(str(error), error.exit_code, options.debug)
+        return _fail(str(error), error.exit_code, debug)
     except KeyboardInterrupt as stop:
-        return _fail(f"stopped, {str(stop) or NO_FILE}", 130, debug=False)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is heard
+        return _fail(f"stopped, {str(stop) or NO_FILE}", STOPPED, debug=False)
     except Terminated as end:
-        return _fail(f"ended by SIGTERM, {str(end) or NO_FILE}", 143, debug=False)
+        return _fail(f"ended by SIGTERM, {str(end) or NO_FILE}", ENDED, debug=False)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its exit
         return 0
     except MemoryError:
-        return _fail("out of memory: ask for something smaller, or close other programs", 6, options.debug)
+        return _fail("out of memory: ask for something smaller, or close other programs", 6, debug)
     except Exception as error:
-        return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 70, options.debug)
+        return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 70, debug)
     return int(code)
 
 

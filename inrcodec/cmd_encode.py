@@ -10,6 +10,7 @@ from typing import Any
 
 from inrcodec import batch, checkpoint, extras, files, images
 from inrcodec.batch import Outcome, Task
+from inrcodec.checkpoint import Resume
 from inrcodec.commands import load_picture
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import CheckpointError, RequestError
@@ -24,10 +25,11 @@ def run(options: argparse.Namespace) -> int:
     _check_output(options.output)
     plan = batch.plan(options, images.SUFFIXES, ".inr")
     shown, config = not options.quiet, config_of(options)
+    resume = Resume.YES if options.resume else Resume.IF_IT_CAN if options.skip_existing else Resume.NO
     work = Encode(
-        config, options.force, options.resume, options.checkpoint_every, options.frame, options.verbose and shown, shown
+        config, options.force, resume, options.checkpoint_every, options.frame, options.verbose and shown, shown
     )
-    return batch.run(plan, work, options.skip_existing)
+    return batch.run(plan, work, options.skip_existing, partial=True)
 
 
 def _check_output(name: str | None) -> None:
@@ -50,7 +52,7 @@ class Encode:
 
     config: EncoderConfig
     force: bool
-    resume: bool
+    resume: Resume
     checkpoint_every: float
     """Seconds."""
     frame: int | None
@@ -75,6 +77,7 @@ class Encode:
         path = checkpoint.path_for(task.target)
         keeper = checkpoint.Checkpoint(path, self.resume, self.checkpoint_every, note, interrupt.settled)
         keeper.open(self.force)
+        interrupt.left = functools.partial(_way_on, keeper)
         try:
             encoded = self._encoded(task, interrupt, line, note, keeper, start)
             line.clear()
@@ -97,11 +100,12 @@ class Encode:
         image = load_picture(task.source, self.frame)
         from inrcodec.encoder import encode_with_report
 
+        monitor = Monitor(line.show, interrupt.asked, line.announce, note)
         try:
-            monitor = Monitor(line.show, interrupt.asked, line.announce, note)
             return encode_with_report(image, self.config, monitor, keeper, start)
         except CheckpointError as error:
-            raise keeper.refused(error) from error
+            keeper.refuse(error)
+        return encode_with_report(image, self.config, monitor, keeper, start)
 
     def _outcome(self, task: Task, encoded: Any, seconds: float) -> Outcome:
         facts = {

@@ -50,13 +50,11 @@ def _info(name: str, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"file": name, **facts}))
         return 0
-    ideal, parts, layers = facts.pop("ideal"), facts.pop("parts"), facts.pop("layers")
-    print(f"{'file':<16}{printable(name)}")
-    for fact, value in facts.items():
-        print(f"{fact.replace('_', ' '):<16}{value}")
-    _print_layers(layers)
-    _print_parts(parts)
-    _print_ideal(ideal)
+    first, *rest = describe.sentences(facts)
+    print(f"{printable(name)}: {first}", *rest, "", sep="\n")
+    _print_layers(facts["layers"])
+    _print_parts(facts["parts"])
+    _print_ideal(facts["ideal"])
     return 0
 
 

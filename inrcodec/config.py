@@ -1,5 +1,6 @@
 """What a user chooses of an encode, checked as far as it can be without the picture."""
 
+import hashlib
 import math
 from dataclasses import dataclass, field
 
@@ -45,6 +46,10 @@ class EncoderConfig:
     threads: int | None = field(default=None, repr=False)
     """Of the CPU; by default as many as torch uses: OMP_NUM_THREADS, or all cores. The file does not depend on it, so
     `repr`, which decides whether a checkpoint is gone on with, leaves it out."""
+
+    def digest(self, *more: str) -> bytes:
+        """32 bytes that stand for all that was chosen, and for what `more` decides the result."""
+        return hashlib.sha256(repr((self, *more)).encode()).digest()
 
     def __post_init__(self) -> None:
         check_types(self)

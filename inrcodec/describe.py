@@ -9,6 +9,9 @@ from inrcodec import bitstream, codelength, metrics
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
 from inrcodec.model import QuantizedModel
 
+CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGBA"}
+"""What pictures of so many channels are called."""
+
 
 def facts(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Facts of a valid file by name, ready for JSON; it is read and checked whole. Errors as of `bitstream.read`."""
@@ -39,6 +42,24 @@ def headline(model: QuantizedModel, file_bytes: int) -> dict[str, Any]:
         "zero_weights": count - sum(int((symbols != 0).sum()) for symbols in model.symbols),
         "bits_per_weight": round(8 * file_bytes / count, 2),
     }
+
+
+def sentences(facts: dict[str, Any]) -> list[str]:
+    """What `facts` say, for a person: of the picture and the file, of the network, and of how it is drawn."""
+    channels, count, zero = facts["channels"], facts["weights"], facts["zero_weights"]
+    sines = [layer["outputs"] for layer in facts["layers"][:-1]]
+    neurons = str(sines[0]) if len(set(sines)) == 1 else ", ".join(map(str, sines))
+    width = f"{len(sines)} sine layer{'s' * (len(sines) > 1)} of {neurons} neuron{'s' * (neurons != '1')}"
+    check = "It has no hash to check the drawing by."
+    if facts["content_hash"] is not None:
+        check = f"`inrcodec verify` checks the drawing by the hash {facts['content_hash']}."
+    return [
+        f"{facts['width']}x{facts['height']} pixels, {CHANNELS[channels]}, {facts['bytes']:,} bytes, "
+        f"{facts['bpp']:.2f} bits per pixel; format version {facts['version']}.",
+        f"A network of {width} ({facts['network']}): {count:,} weights, "
+        f"{zero:,} of them 0, {facts['bits_per_weight']:.2f} bits of the file for each.",
+        f"It is drawn in {'float32' if facts['float32_safe'] else 'float64, as float32 would differ'}. {check}",
+    ]
 
 
 def _layers(model: QuantizedModel) -> list[dict[str, Any]]:

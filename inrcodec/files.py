@@ -11,10 +11,10 @@ import io
 import os
 import platform
 import re
+import secrets
 import select
 import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -128,24 +128,42 @@ def write_output(name: str, data: bytes, source: str, force: bool) -> None:
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to a file, whatever was there: the bytes are read back and compared before they take its name.
 
-    Raises OSError, of which OutputError is one; then nothing has changed.
+    A regular file that was there hands on its permissions, and its owner and group where that is allowed. Raises
+    OSError, of which OutputError is one; then nothing has changed.
     """
     remove_leftovers(path)
-    handle, temporary = tempfile.mkstemp(prefix=f"{_mark(path)}{os.getpid()}-", suffix=".tmp", dir=path.parent)
+    old = os.lstat(path) if os.path.lexists(path) else None
+    replaced = old if old is not None and stat.S_ISREG(old.st_mode) else None
+    temporary = path.with_name(f"{_mark(path)}{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    mode = 0o666 if replaced is None else 0o600  # less the umask
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if Path(temporary).read_bytes() != data:
+        if temporary.read_bytes() != data:
             raise OutputError(f"{path}: the disk returns other bytes than were written")
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        if replaced is not None:
+            _take_after(temporary, replaced)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _take_after(path: Path, old: os.stat_result) -> None:
+    """Give a file the permissions of another, and its owner and group as far as we may.
+
+    What the old group was allowed is not given to another group.
+    """
+    mode = stat.S_IMODE(old.st_mode) & 0o777
+    if hasattr(os, "chown"):
+        for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):
+            with contextlib.suppress(OSError):
+                os.chown(path, owner, group)
+    if os.stat(path).st_gid != old.st_gid:
+        mode = mode & ~0o070 | (mode & 0o007) << 3
+    os.chmod(path, mode)
 
 
 def _mark(path: Path) -> str:

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -22,6 +23,8 @@ from inrcodec.threads import THREAD_VARIABLES
 
 _PATIENCE = 0.2
 """Seconds between two questions whether to stop."""
+_TIDYING = 0.5
+"""Seconds that processes have between SIGTERM and SIGKILL."""
 
 
 class Job(Protocol):
@@ -67,11 +70,21 @@ def run_all(
         while crew.begin(stopped()):
             yield from crew.finished()
     except BaseException:
-        for child in multiprocessing.active_children():
-            child.terminate()
+        end_children()
         raise
     finally:
         crew.pool.shutdown(cancel_futures=True)
+
+
+def end_children() -> None:
+    """End what this process has started: by SIGTERM, to tidy up, then by force, as C code hears no signals."""
+    children = multiprocessing.active_children()
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + _TIDYING
+    for child in children:
+        child.join(max(0, deadline - time.monotonic()))
+        child.kill()
 
 
 def attempt(job: Job) -> object:

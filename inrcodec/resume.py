@@ -52,7 +52,7 @@ class Session:
 
     def __init__(self, keeper: Keeper, codes: NDArray[np.uint8], config: EncoderConfig, device: str) -> None:
         """`codes` (H, W, C) is the picture. Raises CheckpointError where `keeper` has kept another encode."""
-        self._keeper, self._codes, self._decisive = keeper, codes, (config, device)
+        self._keeper, self._codes, self._options = keeper, codes, config.digest(device)
         self._around: State = {}
         self._last: Callable[[], State] | None = None
         self._kept = keeper.load()
@@ -66,7 +66,7 @@ class Session:
             "layout": np.array(LAYOUT, np.int64),
             "version": _digest(__version__.encode()),
             "picture": _digest(repr(self._codes.shape).encode(), np.ascontiguousarray(self._codes)),
-            "options": _digest(repr(self._decisive).encode()),
+            "options": np.frombuffer(self._options, np.uint8),
         }
 
     def _check(self, kept: State) -> None:

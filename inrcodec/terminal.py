@@ -4,8 +4,9 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 
 from inrcodec.progress import Estimate, Progress
@@ -83,22 +84,29 @@ class BatchLine:
         """`costs` of all pieces in any unit, to tell the time left."""
         self._start, self._count = time.monotonic(), len(costs)
         self._done, self._failed = 0, 0
-        self._cost, self._all = 0.0, sum(costs)
+        self._worked, self._left = 0.0, sum(costs)
         shown = sys.stderr.isatty()
         self._quiet = quiet or not (shown or lines)
         self._begin, self._end = ("\r\x1b[K", "") if shown else ("", "\n")
         self._write(f"0/{self._count} done{self._end}")
 
-    def add(self, label: str, cost: float, failed: bool = False, text: str = "") -> None:
-        """Count a result; `text` is said on a line that stays."""
+    def add(self, label: str, cost: float, failed: bool = False, text: str = "", worked: bool = True) -> None:
+        """Count a result; `text` is said on a line that stays.
+
+        What has failed, or was not `worked` on as it was there already, took no time that tells of the rest.
+        """
         if text:
             self.clear()
             say(text)
-        self._done, self._cost, self._failed = self._done + 1, self._cost + cost, self._failed + failed
-        left = (time.monotonic() - self._start) * (self._all / self._cost - 1)
+        self._done, self._failed, self._left = self._done + 1, self._failed + failed, self._left - cost
+        self._worked += cost if worked and not failed else 0
         failures = f", {self._failed} failed" if self._failed else ""
-        shown = f"{self._done}/{self._count} done{failures}, {clock(left)} left: {label}"
-        self._write(f"{printable(shown)}{self._end}")
+        self._write(f"{printable(f'{self._done}/{self._count} done{failures}{self._time_left()}: {label}')}{self._end}")
+
+    def _time_left(self) -> str:
+        if not self._worked:
+            return ""
+        return f", {clock((time.monotonic() - self._start) * self._left / self._worked)} left"
 
     def clear(self) -> None:
         """Remove the line, where it can be."""
@@ -126,6 +134,12 @@ def spoken(seconds: float) -> str:
 
 NO_FILE = "no file was written"
 """What is left of work that was ended at once, where nothing else is said."""
+BEST_SO_FAR = "finishing with the best so far; Ctrl-C again to stop without a file"
+"""The answer to the first Ctrl-C where a search can be cut short."""
+STOPPED, ENDED = 130, 143
+"""Exit codes after Ctrl-C and after SIGTERM."""
+_GRACE = 1.0
+"""Seconds that the work has to end in once KeyboardInterrupt is due."""
 
 
 class Terminated(BaseException):
@@ -133,29 +147,43 @@ class Terminated(BaseException):
 
 
 class Interrupt:
-    """While it is entered, the first Ctrl-C asks the work to finish early; the second raises KeyboardInterrupt.
+    """While it is entered, the first Ctrl-C asks the work to finish early, and the second raises KeyboardInterrupt.
+
+    Where there is nothing to finish early the first one does: without an answer, and where the best so far is to be
+    kept but no step has been made. Where the work has not ended a second later, as code in C hears no signals, the
+    process is ended with exit code 130, and what is `left` is said.
 
     SIGTERM raises Terminated: between two steps from the first `asked` on until `settled`, for the state of the search
     has to be whole to be kept, and anywhere before and after.
     """
 
-    def __init__(self, answer: str = "finishing with the best so far; Ctrl-C again to stop without a file") -> None:
-        """The first Ctrl-C is answered on stderr, if there is an answer."""
-        self._answer = answer
-        self._asked = self._terminated = self._settled = False
+    def __init__(self, answer: str | None = BEST_SO_FAR) -> None:
+        """The first Ctrl-C is answered on stderr, if there is an answer; with None it is not waited for a second."""
+        self.left: Callable[[], str] = lambda: NO_FILE
+        self._answer, self._presses = answer, 0
+        self._begun = self._raised = self._terminated = self._settled = False
         self._at_once = True
+
+    def pressed(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self._presses > 0
 
     def asked(self) -> bool:
         """Whether Ctrl-C was pressed; to be called between steps. Raises Terminated after SIGTERM."""
-        self._at_once = self._settled
+        self._at_once, self._begun = self._settled, True
         if self._terminated:
             raise Terminated
-        return self._asked
+        return self.pressed()
+
+    def _enough(self) -> int:
+        """Presses after which the work is to end."""
+        return 1 if self._answer is None or (self._answer == BEST_SO_FAR and not self._begun) else 2
 
     def renew(self) -> None:
         """Another search begins, whose steps are to be waited for again."""
         self._settled = False
         self.asked()
+        self._begun = False
 
     def settled(self) -> None:
         """No step is to be waited for from now on."""
@@ -164,11 +192,13 @@ class Interrupt:
 
     def __enter__(self) -> "Interrupt":
         self._previous = signal.signal(signal.SIGINT, self._handle), signal.signal(signal.SIGTERM, self._terminate)
+        self._watch = _Watch(self._enough, lambda: self.left())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._watch.end()
         signal.signal(signal.SIGINT, self._previous[0])
         signal.signal(signal.SIGTERM, self._previous[1])
 
@@ -178,9 +208,47 @@ class Interrupt:
             raise Terminated
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
+        self._presses += 1
+        if self._raised:
+            return
+        if self._presses >= self._enough():
+            self._raised = True
+            _write("\n" if os.isatty(2) else "")
             raise KeyboardInterrupt
-        self._asked = True
-        if self._answer:
-            with contextlib.suppress(OSError):  # not print: the signal may have come in the middle of one
-                os.write(2, f"\n{self._answer}\n".encode())
+        _write(f"\n{self._answer}\n" if self._answer else "")
+
+
+def _write(text: str) -> None:
+    """To stderr from a signal's handler: not print, for the signal may have come in the middle of one."""
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode())
+
+
+class _Watch:
+    """A thread that hears of Ctrl-C even while the main one is in C code, and ends the process where that does not."""
+
+    def __init__(self, enough: Callable[[], int], left: Callable[[], str]) -> None:
+        """Begins at once; after `enough` presses and a second the process ends, unless `end` is called."""
+        self._enough, self._left, self._ended = enough, left, threading.Event()
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._previous = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def end(self) -> None:
+        """The work has ended."""
+        signal.set_wakeup_fd(self._previous)
+        self._ended.set()
+        os.close(self._writer)
+
+    def _listen(self) -> None:
+        presses = 0
+        with os.fdopen(self._reader, "rb", buffering=0) as reader:
+            while not presses or presses < self._enough():
+                signals = reader.read(64)
+                if not signals:
+                    return
+                presses += signals.count(signal.SIGINT)
+            if not self._ended.wait(_GRACE):
+                _write(f"\ninrcodec: stopped, {printable(self._left())}\n")
+                os._exit(STOPPED)

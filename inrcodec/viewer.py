@@ -24,7 +24,6 @@ from inrcodec.model import QuantizedModel, q_step
 from inrcodec.terminal import printable
 
 _SCRIPTS = ("network.js", "shade.js", "shader.js", "painters.js", "view.js", "input.js")
-_CHANNELS = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGBA"}
 _POINTS = 16_384
 """Most points at which derivatives are taken, to find what is to be shown white."""
 _MACS = 2**33
@@ -88,7 +87,7 @@ def _facts(model: QuantizedModel, data: bytes, limits: DecodeLimits) -> str:
     """Rows of the page's table."""
     facts = describe.headline(model, len(data))
     rows = {
-        "picture": f"{facts['width']} x {facts['height']}, {_CHANNELS[model.arch.channels]}",
+        "picture": f"{facts['width']} x {facts['height']}, {describe.CHANNELS[model.arch.channels]}",
         "file": f"{facts['bytes']:,} bytes, {facts['bpp']} bits per pixel",
         "network": facts["network"],
         "weights": f"{facts['weights']:,}, {facts['bits_per_weight']} bits each",

@@ -163,8 +163,8 @@ def test_ctrl_c_ends_a_batch_after_what_has_begun(
 
     monkeypatch.setattr(cmd_decode.Decode, "__call__", interrupted)
     assert run("decode in/a.inr in/b.inr in/c.inr -o out") == 130
-    assert capfd.readouterr().err.splitlines()[-1] == "inrcodec: 1 of 3 done; 1 failed: in/b.inr; stopped, 1 left"
-    assert listing("out") == ["a.png"]
+    assert capfd.readouterr().err.splitlines()[-1] == "inrcodec: 2 of 3 done; stopped, 1 left"
+    assert listing("out") == ["a.png", "b.png"]
 
 
 @pytest.mark.parametrize(("jobs", "shown"), [(1, [b"[2/2] fit"]), (2, [b"1/2 done", b"2/2 done"])])

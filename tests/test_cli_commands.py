@@ -1,5 +1,6 @@
 """What the commands make, where it goes, and what they load."""
 
+import dataclasses
 import io
 import json
 import math
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 
 from inrcodec import bitstream, cli, cmd_info, codelength, decoder, images, metrics
+from inrcodec.arguments import parser
+from inrcodec.model import QuantizedModel
 from tests.helpers import python
 from tests.test_cli import run
 
@@ -118,9 +121,34 @@ def test_verbose_names_every_stage(workdir: Path, capfd: pytest.CaptureFixture[s
 def test_info_is_for_reading(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run("info good.inr") == 0
     out, err = capfd.readouterr()
-    facts = dict(line.split(maxsplit=1) for line in out.splitlines())
-    assert (facts["width"], facts["height"], facts["network"]) == ("7", "5", "SIREN 2-6-5-3")
+    assert out.splitlines()[:5] == [
+        "good.inr: 7x5 pixels, RGB, 106 bytes, 24.23 bits per pixel; format version 1.",
+        "A network of 2 sine layers of 6, 5 neurons (SIREN 2-6-5-3): 71 weights, "
+        "0 of them 0, 11.94 bits of the file for each.",
+        "It is drawn in float64, as float32 would differ. It has no hash to check the drawing by.",
+        "",
+        "layer 1         2 -> 6: 18 weights, 0 of them 0, 4.17 bits each",
+    ]
     assert err == ""
+
+
+@pytest.mark.parametrize("name", ["new\nline.inr", "\x1b[31m.inr", os.fsdecode(b"\xff\xfe.inr")])
+def test_info_shows_any_name(workdir: Path, data: bytes, capfd: pytest.CaptureFixture[str], name: str) -> None:
+    Path(name).write_bytes(data)
+    assert cli.main(["info", name]) == 0
+    first = capfd.readouterr().out.splitlines()[0]
+    assert first.isprintable()
+    assert first.endswith(": 7x5 pixels, RGB, 106 bytes, 24.23 bits per pixel; format version 1.")
+
+
+def test_info_says_how_a_file_is_drawn_and_checked(
+    workdir: Path, model: QuantizedModel, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("safe.inr").write_bytes(bitstream.write(dataclasses.replace(model, f32_safe=True, content_hash=0xABC)))
+    assert run("info safe.inr") == 0
+    assert capfd.readouterr().out.splitlines()[2] == (
+        "It is drawn in float32. `inrcodec verify` checks the drawing by the hash 00000abc."
+    )
 
 
 def test_info_json_is_one_object(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -221,3 +249,20 @@ def test_completion_names_every_command(capfd: pytest.CaptureFixture[str], shell
     script = capfd.readouterr().out
     for word in ("encode", "decode", "fleet", "time-limit", "shard"):
         assert word in script
+
+
+def test_python_m_inrcodec_is_the_command(workdir: Path) -> None:
+    module, script = (python("-m", name, "info", "nothing.inr") for name in ("inrcodec", "inrcodec.cli"))
+    assert (module.returncode, module.stderr) == (script.returncode, script.stderr)
+    assert module.returncode == 3
+    assert python("-m", "inrcodec", "--help").stdout.startswith(b"usage: inrcodec ")
+    assert python("-m", "inrcodec").stderr.startswith(b"inrcodec: ")
+
+
+def test_help_names_every_command_and_shows_each() -> None:
+    page = parser().format_help()
+    commands = next(action for action in parser()._actions if action.choices).choices
+    usage, examples = page.split("\n\n")[0].split(), page.split("examples:")[1]
+    for command in commands:
+        assert command in usage
+        assert f"inrcodec {command} " in examples

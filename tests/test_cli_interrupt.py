@@ -17,7 +17,7 @@ import pytest
 
 from inrcodec import bitstream, rasters
 from inrcodec.terminal import Interrupt
-from tests.helpers import ENVIRONMENT, contents
+from tests.helpers import ENVIRONMENT, contents, python
 
 
 def test_the_first_ctrl_c_asks_and_the_second_raises(capfd: pytest.CaptureFixture[str]) -> None:
@@ -45,13 +45,30 @@ class Raising(io.RawIOBase):
 
 def test_ctrl_c_may_come_while_progress_is_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BufferedWriter(Raising())))
-    with Interrupt() as interrupt:
+    with Interrupt("later") as interrupt:
         print("fit 1/2", file=sys.stderr, flush=True)
         assert interrupt.asked()
 
 
+def test_before_the_first_step_there_is_nothing_to_finish(capfd: pytest.CaptureFixture[str]) -> None:
+    with Interrupt() as interrupt:
+        interrupt.renew()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == ""
+
+
+def test_without_an_answer_the_first_ctrl_c_is_the_last(capfd: pytest.CaptureFixture[str]) -> None:
+    with Interrupt(answer=None) as interrupt:
+        interrupt.asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # while its end is tidied up
+    assert capfd.readouterr().err == ""
+
+
 class Terminal:
-    """An encode whose stderr is a terminal of ours."""
+    """A process whose stderr is a terminal of ours."""
 
     def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
         self.process = process
@@ -84,11 +101,13 @@ def noise(workdir: Path) -> Path:
     return workdir
 
 
+ENCODING = ("-m", "inrcodec", "encode", "noise.png", "-e", "7")
+
+
 @contextmanager
-def encoding() -> Iterator[Terminal]:
+def running(*arguments: str) -> Iterator[Terminal]:
     screen, stderr = pty.openpty()
-    command = [sys.executable, "-m", "inrcodec.cli", "encode", "noise.png", "-e", "7"]
-    process = subprocess.Popen(command, stderr=stderr, env=ENVIRONMENT)
+    process = subprocess.Popen([sys.executable, *arguments], stderr=stderr, env=ENVIRONMENT, process_group=0)
     os.close(stderr)
     try:
         yield Terminal(process, screen)
@@ -99,7 +118,7 @@ def encoding() -> Iterator[Terminal]:
 
 
 def test_ctrl_c_once_writes_the_best_so_far(noise: Path) -> None:
-    with encoding() as terminal:
+    with running(*ENCODING) as terminal:
         terminal.wait_for("fit ")
         terminal.press_ctrl_c()
         terminal.wait_for("\r\x1b[Knoise.inr: ")
@@ -109,7 +128,7 @@ def test_ctrl_c_once_writes_the_best_so_far(noise: Path) -> None:
 
 def test_ctrl_c_twice_leaves_no_file(noise: Path) -> None:
     before = contents(noise)
-    with encoding() as terminal:
+    with running(*ENCODING) as terminal:
         terminal.wait_for("fit ")
         terminal.press_ctrl_c()
         terminal.wait_for("finishing with the best so far")
@@ -118,3 +137,78 @@ def test_ctrl_c_twice_leaves_no_file(noise: Path) -> None:
         assert terminal.process.wait(20) == 130
     assert "Traceback" not in terminal.seen
     assert contents(noise) == before
+
+
+DEAF = """
+import hashlib, sys
+from inrcodec import cli, cmd_info
+def look(name, options):
+    print("begun", file=sys.stderr, flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # minutes in C, where no signal is heard
+cmd_info._info = look
+sys.exit(cli.main())
+"""
+
+
+def test_ctrl_c_ends_what_cannot_hear_it(workdir: Path) -> None:
+    with running("-c", DEAF, "info", "good.inr") as terminal:
+        terminal.wait_for("begun")
+        terminal.press_ctrl_c()
+        terminal.wait_for("inrcodec: stopped, no file was written")
+        assert terminal.process.wait(20) == 130
+
+
+def test_a_drawing_is_ended_by_the_first_ctrl_c_in_words_of_its_own(workdir: Path) -> None:
+    before = contents(workdir)
+    drawing = (
+        "import sys; from inrcodec import cli, cmd_decode; cmd_decode.open_bytes = lambda *a: ["
+        "print('begun', file=sys.stderr, flush=True), __import__('time').sleep(60)]; sys.exit(cli.main())"
+    )
+    with running("-c", drawing, "decode", "good.inr") as terminal:
+        terminal.wait_for("begun")
+        terminal.press_ctrl_c()
+        terminal.wait_for("inrcodec: stopped, no file was written")
+        assert terminal.process.wait(20) == 130
+    assert "best so far" not in terminal.seen
+    assert "Traceback" not in terminal.seen
+    assert contents(workdir) == before
+
+
+@pytest.mark.parametrize("module", ["argparse", "inrcodec.cli", "numpy", "inrcodec.describe"])
+def test_ctrl_c_while_modules_are_loaded_is_one_line(workdir: Path, module: str) -> None:
+    pressing = f"""
+import builtins, signal, sys
+load = builtins.__import__
+def pressed(name, *rest):
+    if name == {module!r} or (name == "inrcodec" and rest[2] and {module!r}.removeprefix("inrcodec.") in rest[2]):
+        signal.raise_signal(signal.SIGINT)
+    return load(name, *rest)
+builtins.__import__ = pressed
+from inrcodec.__main__ import main
+sys.exit(main())
+"""
+    process = python("-c", pressing, "info", "good.inr")
+    assert process.returncode == 130
+    assert process.stderr.strip() == b"inrcodec: stopped, no file was written"
+
+
+def test_a_fleet_is_ended_by_two_without_a_word_from_its_workers(noise: Path) -> None:
+    """Ctrl-C goes to all processes of a terminal."""
+    options = ("noise.png", "photo.png", "-o", "out", "--workers", "1", "-e", "9", "--device", "cpu")
+    with running("-m", "inrcodec", "fleet", *options) as terminal:
+        deadline = time.monotonic() + 120
+        while not Path("out/manifest.jsonl").exists() or not Path("out/manifest.jsonl").read_text():
+            assert time.monotonic() < deadline, terminal.seen
+            time.sleep(0.1)
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        terminal.wait_for("finishing what has begun; Ctrl-C again to stop at once")
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        terminal.wait_for("inrcodec: stopped, what was finished is kept")
+        assert terminal.process.wait(20) == 130
+    said = [line.rpartition("\r\x1b[K")[2] for line in terminal.seen.replace("\r\n", "\n").split("\n")]
+    assert [line for line in said if line and "done: " not in line and line != "0/2 done"] == [
+        "finishing what has begun; Ctrl-C again to stop at once",
+        "inrcodec: 0 of 2 done; stopped, 2 left; none written: see out/manifest.jsonl",
+        "inrcodec: stopped, what was finished is kept",
+    ]
+    assert sorted(os.listdir("out")) == ["manifest.jsonl"]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from inrcodec import bitstream, checkpoint, cli, encoder, files, images, rasters
 from inrcodec.progress import Progress
 from inrcodec.terminal import Interrupt, ProgressLine, Terminated
-from tests.helpers import contents
+from tests.helpers import ENVIRONMENT, contents
 from tests.pictures import waves
 from tests.test_cli import run
 
@@ -90,6 +91,35 @@ def test_other_options_are_refused_in_one_line(
         "to begin anew use --force instead of --resume"
     )
     assert contents(Path()) == before
+
+
+def test_a_batch_that_passes_over_what_exists_goes_on_by_itself(
+    killed: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run("encode photo.png -e 1 --skip-existing") == 0
+    assert Path("photo.inr").read_bytes() == killed
+    assert capfd.readouterr().err.splitlines()[0] == "inrcodec: going on from .photo.inr.ckpt"
+    assert not KEPT.exists()
+
+
+@pytest.mark.parametrize("damage", ["options", "bytes", "weights", "folder"])
+def test_such_a_batch_begins_anew_where_it_cannot_go_on_and_says_so(
+    killed: bytes, capfd: pytest.CaptureFixture[str], damage: str
+) -> None:
+    options = "-e 1 --seed 5" if damage == "options" else "-e 1"
+    if damage == "bytes":
+        KEPT.write_bytes(KEPT.read_bytes()[:1000])
+    if damage == "weights":
+        kept = checkpoint.read(KEPT.read_bytes())
+        KEPT.write_bytes(checkpoint.write({**kept, "fit.more": np.zeros(3)}))
+    if damage == "folder":
+        KEPT.unlink()
+        KEPT.mkdir()
+    assert run(f"encode photo.png {options} --skip-existing") == 0
+    assert (Path("photo.inr").read_bytes() == killed) == (damage != "options")
+    said = [line for line in capfd.readouterr().err.splitlines() if line.endswith(": beginning anew")]
+    assert len(said) == 1
+    assert said[0].startswith("inrcodec: .photo.inr.ckpt: ")
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
@@ -230,3 +260,24 @@ def test_a_picture_read_anew_is_the_same_picture(killed: bytes) -> None:
     assert run("encode photo.png -e 1 --resume") == 0
     assert Path("photo.inr").read_bytes() == killed
     np.testing.assert_array_equal(codes, waves(24, 32))
+
+
+def test_a_job_array_that_was_killed_is_requeued_with_the_same_line(tmp_path: Path) -> None:
+    """Two pictures; kill -9 when the second has left a checkpoint."""
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "in" / f"{name}.png").write_bytes(rasters.to_file(waves(24, 32), "PNG"))
+    command = [sys.executable, "-m", "inrcodec", "encode", "in", "-r", "-o", "out", "--skip-existing", "--shard", "1/1"]
+    command += ["-e", "1", "--device", "cpu", "--checkpoint-every", "0"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (tmp_path / "out" / ".b.inr.ckpt").exists():
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    again = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "inrcodec: 1 of 2 exist and are passed over" in again.stderr
+    assert "inrcodec: going on from out/.b.inr.ckpt" in again.stderr
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.inr", "b.inr"]
+    assert (tmp_path / "out" / "a.inr").read_bytes() == (tmp_path / "out" / "b.inr").read_bytes()

@@ -227,6 +227,53 @@ def test_permissions_follow_the_umask(here: Path, umask: int) -> None:
     assert os.umask(umask) == umask
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o755, 0o400, 0o222])
+def test_a_file_that_is_replaced_hands_on_its_permissions(here: Path, umask: int, mode: int) -> None:
+    Path("old").write_bytes(b"old")
+    os.chmod("old", mode)
+    before = os.stat("old")
+    files.write_output("old", b"data", "source", force=True)
+    after = os.stat("old")
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert after.st_ino != before.st_ino
+
+
+def test_a_private_file_is_private_while_it_is_being_replaced(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(handle: int) -> None:
+        seen.append(stat.S_IMODE(os.fstat(handle).st_mode))
+
+    seen: list[int] = []
+    Path("old").write_bytes(b"old")
+    os.chmod("old", 0o600)
+    monkeypatch.setattr(os, "fsync", look)
+    files.write_output("old", b"data", "source", force=True)
+    assert seen == [0o600]
+
+
+def test_what_a_group_was_allowed_is_not_given_to_another(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: object, owner: int, group: int) -> None:
+        raise PermissionError(1, "Operation not permitted", path)
+
+    Path("old").write_bytes(b"old")
+    os.chmod("old", 0o664)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "chown", refuse)
+        files.write_output("old", b"data", "source", force=True)
+        assert stat.S_IMODE(os.stat("old").st_mode) == 0o664  # it is of our own group
+        lstat = os.lstat
+        patch.setattr(os, "lstat", lambda path: os.stat_result((*lstat(path)[:5], 4711, *lstat(path)[6:])))
+        files.write_output("old", b"data", "source", force=True)
+    assert stat.S_IMODE(os.stat("old").st_mode) == 0o644
+
+
+def test_the_file_that_takes_the_place_of_a_link_is_a_new_one(here: Path, umask: int) -> None:
+    os.chmod("source", 0o640)
+    Path("link").symlink_to("source")
+    files.write_output("link", b"data", files.STANDARD, force=True)
+    assert stat.S_IMODE(os.lstat("link").st_mode) == 0o666 & ~umask
+    assert stat.S_IMODE(os.stat("source").st_mode) == 0o640
+
+
 def test_standard_output_gets_the_bytes(here: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     files.write_output("-", b"\x89data", "source", force=False)
     assert capfdbinary.readouterr().out == b"\x89data"

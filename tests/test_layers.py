@@ -26,8 +26,8 @@ RANKS = {
     "arguments": 2, "batch": 3, "commands": 5,
     "viewer": 5, "glsl": 4, "cmd_view": 6,
     "cmd_decode": 6, "cmd_compare": 6, "cmd_info": 6, "cmd_completion": 3, "cmd_encode": 11, "pillow_plugin": 11,
-    "fleet": 11, "cmd_fleet": 12,
-    "cli": 13, "__init__": 13,
+    "stores": 2, "manifest": 2, "fleet": 11, "cmd_fleet": 12,
+    "cli": 13, "__init__": 13, "__main__": 14,
 }  # fmt: skip
 """Every module and its rank; a module imports only from lower ranks."""
 

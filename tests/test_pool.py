@@ -114,6 +114,23 @@ def test_progress_counts_and_failures_keep_their_line(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err.splitlines() == [
         "0/2 done",
         "one: no\\x1breason",
-        "1/2 done, 1 failed, 0:00 left: one",
+        "1/2 done, 1 failed: one",
         "2/2 done, 1 failed, 0:00 left: two",
+    ]
+
+
+def test_the_time_left_is_told_by_what_took_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    line = BatchLine([1] * 6)
+    for _ in range(2):
+        line.add("failed", 1, failed=True)
+    line.add("there already", 1, worked=False)
+    now[0] = 60.0
+    line.add("done", 1)
+    assert capsys.readouterr().err.splitlines()[3:] == [
+        "3/6 done, 2 failed: there already",
+        "4/6 done, 2 failed, 2:00 left: done",
     ]

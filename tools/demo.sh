@@ -8,16 +8,12 @@ picture=${1:-sample_data/astronaut.png}
 out=out/demo
 mkdir -p "$out"
 
-run() {
-    echo "\$ $*"
-    "$@"
-}
-
-run inrcodec encode "$picture" -o "$out/picture.inr" --force --verbose
-run inrcodec decode "$out/picture.inr" -o "$out/1x.png" --force
-run inrcodec decode "$out/picture.inr" -o "$out/3x.png" --scale 3 --force
-run inrcodec view "$out/picture.inr" -o "$out/picture.html" --force
-run inrcodec info "$out/picture.inr"
+run "encoding (a minute or two; Ctrl-C writes the best so far)" \
+    inrcodec encode "$picture" -o "$out/picture.inr" --force --verbose
+run "drawing it at its own size" inrcodec decode "$out/picture.inr" -o "$out/1x.png" --force
+run "drawing it three times as large" inrcodec decode "$out/picture.inr" -o "$out/3x.png" --scale 3 --force
+run "making a page of it" inrcodec view "$out/picture.inr" -o "$out/picture.html" --force
+run "looking what is in the file" inrcodec info "$out/picture.inr"
 cat <<END
 
 The pictures are in $out: 1x.png, 3x.png drawn by the same file, and picture.html, which zooms in a browser. Next:

@@ -26,7 +26,7 @@ from inrcodec import decoder, files, images, metrics
 from inrcodec.encoder import Encoded, EncoderConfig, encode_with_report
 
 PACKAGE = Path(files.__file__).parent
-FRONT_DOORS = {"__init__.py", "cli.py", "terminal.py"}
+FRONT_DOORS = {"__init__.py", "__main__.py", "cli.py", "terminal.py"}
 """Modules of the package that no byte of a file depends on."""
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from rd_work import source_digest
 
 import inrcodec
 from inrcodec import batch, bitstream, decoder, files, images, metrics, siren
@@ -40,8 +41,8 @@ def resized(codes: NDArray[np.uint8], height: int, width: int, way: Image.Resamp
 
 
 def encoded(codes: NDArray[np.uint8], config: EncoderConfig, out: Path) -> bytes:
-    """The file of a picture, from an earlier run where there is one."""
-    key = hashlib.sha256(codes.tobytes() + repr((codes.shape, config, inrcodec.__version__)).encode()).hexdigest()[:16]
+    """The file of a picture, from an earlier run of the same encoder where there is one."""
+    key = hashlib.sha256(codes.tobytes() + repr((codes.shape, config, source_digest())).encode()).hexdigest()[:16]
     path = out / f"{key}.inr"
     if not path.exists():
         out.mkdir(parents=True, exist_ok=True)

@@ -3,10 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/venv.sh dev
-ruff check .
-ruff format --check .
-mypy
-python -m pytest -q "$@"
+run "looking for mistakes and style" ruff check .
+run "looking at the layout" ruff format --check .
+run "checking types" mypy
+run "running the tests (some minutes)" python -m pytest -q "$@"
 cat <<'END'
 
 All checks passed. Next:

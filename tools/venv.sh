@@ -1,5 +1,31 @@
 # Sourced by demo.sh and test.sh: makes .venv beside the project where it is missing or out of date, and enters it.
-# Usage: . tools/venv.sh [extra]
+# Usage: . tools/venv.sh EXTRA, which may be ''. It also brings `run`, and says what has failed.
+
+# Usage: run WHAT COMMAND..: say what is being done and by which command, and do it.
+run() {
+    step=$1 command=$(printf ' %q' "${@:2}")
+    command=${command# install}
+    printf '\n== %s\n$ %s\n' "$step" "${command# }" >&2
+    "${@:2}"
+}
+
+failed() {
+    code=$?
+    if [ "$code" -eq 130 ]; then
+        printf '\nstopped while %s\n' "${step%% (*}" >&2
+    else
+        printf '\nfailed while %s, with exit code %s. To see it again:\n  PATH=.venv/bin:$PATH;%s\n' "${step%% (*}" "$code" "$command" >&2
+    fi
+    exit "$code"
+}
+set -E
+trap failed ERR
+
+# Only what is being fetched and built, and errors.
+install() {
+    { trap - ERR; "$@" 2>&1 >&3 | { grep -v -e '^ *WARNING' -e '^ *Consider adding' || true; } >&2; } 3>&1 |
+        { grep --line-buffered -E '^(Collecting|Processing|Building wheels|Installing collected|Success)' || true; }
+}
 
 extra=${1:+[$1]}
 python=${PYTHON:-python3}
@@ -8,9 +34,9 @@ python=${PYTHON:-python3}
 stamp=".venv/installed${1:+-$1}"
 wanted=$(cat pyproject.toml constraints.txt | cksum)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    echo "installing inrcodec$extra into .venv (a few minutes on a new machine)" >&2
-    [ -x .venv/bin/python ] || "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".$extra"
+    [ -f .venv/pyvenv.cfg ] || run "making .venv" "$python" -m venv .venv
+    run "installing inrcodec$extra into .venv (a few minutes on a new machine)" install \
+        .venv/bin/python -m pip --require-virtualenv --disable-pip-version-check install -c constraints.txt -e ".$extra"
     echo "$wanted" >"$stamp"
 fi
 PATH="$PWD/.venv/bin:$PATH"
