@@ -81,7 +81,9 @@ def _add_encoding(command: argparse.ArgumentParser) -> None:
     target.add_argument("-q", "--quality", type=int, metavar="0..100", help="default 50, about 0.35 bpp")
     target.add_argument("--bpp", type=float, metavar="F", help="bits per pixel of the file, to 2 %%")
     target.add_argument("--size", type=int, metavar="BYTES", help="bytes of the file: never more, at most 2 %% fewer")
-    target.add_argument("--psnr", type=float, metavar="DB", help="PSNR of the decoded picture, to 0.1 dB, or exit 3")
+    target.add_argument(
+        "--psnr", type=float, metavar="DB", help="PSNR, to 0.1 dB in half the raw bytes at most, or exit 3"
+    )
     add("-e", "--effort", type=int, default=5, metavar="1..9", help="each level doubles the time; default 5")
     add("--time-limit", type=float, metavar="S", help="seconds for each picture: a longer search is planned shorter")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto: CUDA if there is one")

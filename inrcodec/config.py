@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from inrcodec.errors import RequestError
 from inrcodec.metadata import DEFAULT_KINDS, KINDS
 
+LEAST_PSNR, MOST_PSNR = 5, 60
+"""Of a target, in dB. Below, no picture is recognised; above, 8-bit codes are all but exact."""
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
@@ -27,7 +30,8 @@ class EncoderConfig:
     size: int | None = None
     """Target: bytes of the file, never more, and at most 2 % fewer; still fewer where the picture needs no more."""
     psnr: float | None = None
-    """Target: PSNR of the decoded picture in dB, 5 .. 60, to 0.1 dB; see `Encoded.met`."""
+    """Target: PSNR of the decoded picture in dB, 5 .. 60, to 0.1 dB, in at most half as many bytes as the picture has
+    samples, or 512; see `Encoded.met`."""
     metadata: tuple[str, ...] = DEFAULT_KINDS
     """Blocks to keep, of "icc", "exif", "xmp": see `metadata.py`."""
     time_limit: float | None = None
@@ -46,9 +50,10 @@ class EncoderConfig:
         for name, target in numbers:
             if target is not None and not (math.isfinite(target) and target > 0):
                 raise RequestError(f"{name}: {target} is not a number above 0")
-        if self.psnr is not None and not 5 <= self.psnr <= 60:
+        if self.psnr is not None and not LEAST_PSNR <= self.psnr <= MOST_PSNR:
             raise RequestError(
-                f"psnr: {self.psnr} dB is not in 5 .. 60: above, 8-bit codes are all but exact, use a lossless codec"
+                f"psnr: {self.psnr} dB is not in {LEAST_PSNR} .. {MOST_PSNR}: above, 8-bit codes are all but exact, "
+                "use a lossless codec"
             )
         if unknown := [kind for kind in self.metadata if kind not in KINDS]:
             raise RequestError(f"metadata: {unknown[0]!r} is none of {', '.join(KINDS)}")

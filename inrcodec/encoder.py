@@ -1,8 +1,8 @@
 """From pictures to bytes: image -> fit -> compress (prune, quantize) -> bitstream, and a check of what was written.
 
 A quality chooses the network and the noise of rounding from `ladder.py`. A number of bytes chooses the network that has
-about as many at the ladder's noise, and a PSNR the one that a short pilot promises it of; the noise is then searched
-so that the file meets the target (`targets.py`).
+about as many at the ladder's noise, and a PSNR the one that fits of the picture lead to (`goals.py`); the noise is then
+searched so that the file meets the target (`targets.py`).
 
 No file is worse than the picture's mean colour everywhere: where a search ends below that, this is the file.
 """
@@ -21,22 +21,21 @@ from inrcodec import (
     images,
     ladder,
     metrics,
-    pilot,
     pixels,
-    siren,
     targets,
 )
 from inrcodec.compress import Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
-from inrcodec.deadline import Course, Deadline, narrowed, shortened
+from inrcodec.deadline import Deadline, Timetable, narrowed, shortened
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import Picture, optimize
+from inrcodec.goals import Fit, Search, choose_goal
 from inrcodec.memory import shortage_is_an_error
 from inrcodec.metadata import Metadata
 from inrcodec.network import Network
 from inrcodec.plan import announcement, plan
 from inrcodec.progress import SILENT, Monitor
-from inrcodec.resume import Session
+from inrcodec.resume import Course, Session
 from inrcodec.state import FORGETFUL, Keeper
 
 
@@ -103,16 +102,10 @@ def encode_with_report(
     goal = choose_goal(config, height, width, channels, bitstream.metadata_bytes(metadata))
     device = choose_device(config.device)
     session = Session(keeper, codes, config, device.type)
-    point = session.point(lambda: _point_in_time(codes, config, goal, device, monitor, deadline))
-    network, picture = start(codes, point, config.seed, device), Picture(codes, device)
-    searches, timing = plan(config, point, network.arch), None
-    if monitor.announce or config.time_limit is not None:
-        timing = deadline.measure(network, picture, searches)
-        searches = shortened(searches, timing, network.arch.param_count(), deadline)
-        if monitor.announce:
-            monitor.announce(announcement(network, picture, searches, timing, config))
-    course = Course(deadline, searches, network.arch.param_count(), timing)
-    rounded, stages, met = _search(network, picture, course, goal, codes, monitor, session)
+    search = Search(codes, config, goal, device, monitor, deadline.piloting)
+    fit = _fitted(search, config, monitor, session, deadline)
+    network = fit.network
+    rounded, stages, met = _compressed(fit, search.picture, goal, codes, monitor, deadline)
     network.load(rounded.values)
     data = bitstream.write(conformance.certify(rounded.model))
     found = Encoded(data, height, width, verify(data, codes, network), tuple(stages), met)
@@ -147,116 +140,64 @@ def better_than_one_colour(found: Encoded, codes: NDArray[np.uint8], goal: targe
     return Encoded(data, height, width, psnr, (*found.stages, stage), met)
 
 
-_SIZE_AIM = 0.993
-"""Of a size in bytes: half the tolerance, so that a rounding somewhat larger than expected still fits."""
+def _fitted(search: Search, config: EncoderConfig, monitor: Monitor, session: Session, deadline: Deadline) -> Fit:
+    """The best network on the way to the goal; where the search was stopped in a pilot, that of this."""
+    course = session.course(lambda: _in_time(search, config, deadline))
+    found = [fit for fit in [search.restored(session.best)] if fit]
+    while True:
+        fit = _fit(search, course, config, monitor, session, deadline)
+        found += [fit, search.trial] if search.trial and monitor.stopped() else [fit]
+        best = search.best(found)
+        further = search.further(course, fit)
+        if further is None:
+            session.finish()
+            return best
+        course = session.go_on(further, best.state())
 
 
-def choose_goal(config: EncoderConfig, height: int, width: int, channels: int, beside: int = 0) -> targets.Goal:
-    """What the file of a picture has to meet, without the `beside` bytes of metadata that come to it.
-
-    Raises RequestError where no file of it could.
-    """
-    if config.psnr is not None:
-        return targets.PsnrGoal(config.psnr)
-    if config.size is not None:
-        low, aim, high = (config.size * factor for factor in (1 - targets.TOLERANCE, _SIZE_AIM, 1.0))
-    elif config.bpp is not None:
-        size = config.bpp * height * width / 8
-        low, aim, high = (size * factor for factor in (1 - targets.TOLERANCE, 1.0, 1 + targets.TOLERANCE))
-    else:
-        return None
-    least, most = ladder.smallest_bytes(height, width, channels) + beside, ladder.largest_bytes(height, width) + beside
-    if not least <= high or not low <= most:
-        name, value, unit = (
-            ("bpp", config.bpp, 8 / (height * width)) if config.size is None else ("size", config.size, 1)
-        )
-        raise RequestError(
-            f"{name}: {value:g}: files of a {width}x{height} picture have {unit * least:.4g} to {unit * most:.4g}"
-        )
-    return targets.BytesGoal(low - beside, aim - beside, high - beside)
-
-
-def choose_point(
-    codes: NDArray[np.uint8], config: EncoderConfig, goal: targets.Goal, device: torch.device, monitor: Monitor
-) -> ladder.Rung:
-    """The operating point for a goal; for a PSNR, short fits of the picture are made to find out."""
-    height, width, channels = codes.shape
-    if isinstance(goal, targets.BytesGoal):
-        return ladder.rung_of_bytes(goal.aim, height, width, channels)
-    if isinstance(goal, targets.PsnrGoal):
-        return _pilot(codes, config, goal.psnr, device, monitor)
-    return ladder.rung(ladder.DEFAULT_QUALITY if config.quality is None else config.quality)
-
-
-def _pilot(
-    codes: NDArray[np.uint8], config: EncoderConfig, psnr: float, device: torch.device, monitor: Monitor
-) -> ladder.Rung:
-    """The operating point that should reach a PSNR; the fit of the pilot is reported to nobody, but may be stopped."""
-    height, width, channels = codes.shape
-    picture = Picture(codes, device)
-    usual = plan(config, ladder.rung(ladder.DEFAULT_QUALITY), ladder.choose_arch(1, 1, channels, 1))
-
-    def fit(size: float, steps: int) -> tuple[float, float]:
-        point = ladder.rung_of_bytes(size, height, width, channels)
-        network = start(codes, point, config.seed, device)
-        count = network.arch.param_count()
-        search = replace(plan(config, point, network.arch).fit, steps=steps)
-        listener = Monitor(stopped=monitor.stopped, note=monitor.note, due=monitor.due)
-        found = optimize(network, picture, search, monitor=listener)
-        return ladder.HEADER_BYTES + point.bits_per_weight * count / 8, found
-
-    size = pilot.choose_bytes(psnr, usual.fit.steps, pilot.curve(codes), fit)
-    return ladder.rung_of_bytes(size, height, width, channels)
-
-
-def _point_in_time(
-    codes: NDArray[np.uint8],
-    config: EncoderConfig,
-    goal: targets.Goal,
-    device: torch.device,
-    monitor: Monitor,
-    deadline: Deadline,
-) -> ladder.Rung:
-    """The operating point for a goal, with a smaller network where the time is too short for it; TimeLimitError."""
-    point = choose_point(codes, config, goal, device, deadline.piloting(monitor))
+def _in_time(search: Search, config: EncoderConfig, deadline: Deadline) -> Course:
+    """Where to begin, with a smaller network where the time is too short for it; TimeLimitError where for any."""
+    course = search.begin()
     if config.time_limit is None:
-        return point
-    network, picture = start(codes, point, config.seed, device), Picture(codes, device)
-    searches = plan(config, point, network.arch)
-    timing = deadline.measure(network, picture, searches)
-    return narrowed(point, searches, timing, network.arch.param_count(), deadline)
+        return course
+    network = search.start(course.point)
+    searches = plan(config, course.point, network.arch)
+    timing = deadline.measure(network, search.picture, searches)
+    return replace(course, point=narrowed(course.point, searches, timing, network.arch.param_count(), deadline))
 
 
-def start(codes: NDArray[np.uint8], point: ladder.Rung, seed: int, device: torch.device) -> Network:
-    """The network that the search for a picture (H, W, C) begins with; the answer already, if it has one colour."""
-    height, width, channels = codes.shape
-    if (codes == codes[0, 0]).all():
-        arch = ladder.choose_arch(1, 1, channels, point.weights_per_pixel)
-        return Network(arch, siren.one_colour(arch, pixels.to_unit(codes[0, 0])), device)
-    arch = ladder.choose_arch(height, width, channels, point.weights_per_pixel)
-    return Network(arch, siren.init(arch, seed, ladder.init_config(height, width)), device)
+def _fit(
+    search: Search, course: Course, config: EncoderConfig, monitor: Monitor, keeper: Keeper, deadline: Deadline
+) -> Fit:
+    """One fit, announced before."""
+    network, picture = search.start(course.point), search.picture
+    searches = plan(config, course.point, network.arch)
+    if monitor.announce or config.time_limit is not None:
+        timing = deadline.measure(network, picture, searches)
+        searches = shortened(searches, timing, network.arch.param_count(), deadline)
+        if monitor.announce:
+            told = announcement(network, picture, searches, timing, config)
+            longest = search.longest(told.seconds, Fit(course.point, network, searches, 0.0), course)
+            monitor.announce(replace(told, longest=longest))
+    listener = Timetable(deadline, searches, network, picture).fitting(monitor)
+    psnr = optimize(network, picture, searches.fit, monitor=within(listener, 0, sum(searches.steps)), keeper=keeper)
+    return Fit(course.point, network, searches, psnr)
 
 
-def _search(
-    network: Network,
-    picture: Picture,
-    course: Course,
-    goal: targets.Goal,
-    codes: NDArray[np.uint8],
-    monitor: Monitor,
-    keeper: Keeper,
+def _compressed(
+    fit: Fit, picture: Picture, goal: targets.Goal, codes: NDArray[np.uint8], monitor: Monitor, deadline: Deadline
 ) -> tuple[targets.Rounded, list[Stage], bool]:
-    """Fit, prune, quantize and write; an interrupted search is cut short, not left out. Also whether `goal` is met."""
-    searches = course.searches
+    """Prune, quantize and write; an interrupted search is cut short, not left out. Also whether `goal` is met."""
+    network, searches, psnr = fit.network, fit.searches, fit.psnr
     fit_steps, prune_steps, round_steps = searches.steps
     total = sum(searches.steps)
-    psnr = optimize(network, picture, searches.fit, monitor=within(course.fitting(monitor), 0, total), keeper=keeper)
     network.sort()
     count = network.arch.param_count()
     stages = [Stage("fit", psnr, 4 * count, f"{count} weights")]
     masks = [torch.ones_like(value) for value in network.values]
+    timetable = Timetable(deadline, searches, network, picture)
     if searches.prune.fraction and not monitor.stopped():
-        masks, psnr = prune(network, picture, searches.prune, within(course.pruning(monitor), fit_steps, total))
+        masks, psnr = prune(network, picture, searches.prune, within(timetable.pruning(monitor), fit_steps, total))
         kept = int(sum(mask.sum() for mask in masks))
         stages.append(Stage("prune", psnr, 4 * kept + -(-count // 8), f"{kept} weights left"))
     else:
@@ -264,7 +205,7 @@ def _search(
             "left out: stopped" if searches.prune.fraction else "off: a smaller dense network is better at equal bytes"
         )
         stages.append(Stage("prune", psnr, 4 * count, why))
-    quantize, listener = course.rounding(within(monitor, fit_steps + prune_steps, total))
+    quantize, listener = timetable.rounding(within(monitor, fit_steps + prune_steps, total))
     quantizer = Quantizer(network, picture, psnr, masks, quantize)
     fitted = targets.Fitted(quantizer, psnr, listener, round_steps, lambda data: _psnr(codes, decoder.decode(data)))
     rounded, met = targets.meet(goal, fitted)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inrcodec.backends import Backend, numpy_backend, torch_backend
-from inrcodec.config import EncoderConfig
+from inrcodec.config import LEAST_PSNR, EncoderConfig
 from inrcodec.conformance import MOST_POINTS
 from inrcodec.curvature import BLOCK, blocks, compensate, gauss_newton, inverse_factor
 from inrcodec.fit import FitConfig, Picture, PixelSums, Search, chunk_map, no_projection
@@ -178,6 +178,18 @@ def seconds(timing: Timing, work: Work, config: FitConfig) -> float:
     return timing.step * work.steps + timing.look * looks + rounding(timing, work) + timing.check
 
 
+_COPIES = 9
+"""Of a block's matrix in float32, while it is inverted in float64."""
+_PROCESS = 350 << 20
+"""Bytes of a process with torch that fits a small network."""
+
+
+def memory(weights: int) -> int:
+    """Bytes, about, that the encode of a network takes at once: the curvature's blocks, and work on one of them."""
+    block: int = max(part.stop - part.start for part in blocks(weights))
+    return _PROCESS + 4 * block * (weights + _COPIES * block)
+
+
 def what_to_lower(config: EncoderConfig, seconds: float, quality: int) -> tuple[tuple[str, float, float], ...]:
     """(option, value, seconds) that would each bring an encode of so many seconds down to about `LONG`.
 
@@ -193,5 +205,6 @@ def what_to_lower(config: EncoderConfig, seconds: float, quality: int) -> tuple[
     if config.size is not None:
         return (*ways, ("size", int(config.size / factor), LONG))
     if config.psnr is not None:
-        return (*ways, ("psnr", math.floor(config.psnr - _DB_OF_DOUBLING * math.log2(factor)), LONG))
+        psnr = math.floor(config.psnr - _DB_OF_DOUBLING * math.log2(factor))
+        return (*ways, ("psnr", psnr, LONG)) if psnr >= LEAST_PSNR else tuple(ways)
     return (*ways, ("quality", quality, LONG)) if quality >= 0 else tuple(ways)

@@ -82,6 +82,11 @@ def rung_of_bytes(size: float, height: int, width: int, channels: int) -> Rung:
     return rung_of_rate(min(max(bpp, 1e-6), _BITS_PER_SAMPLE * channels))
 
 
+def bytes_of_weights(point: Rung, count: int) -> float:
+    """About: of the file of a network with `count` weights at an operating point."""
+    return HEADER_BYTES + point.bits_per_weight * count / 8
+
+
 def choose_arch(
     height: int, width: int, channels: int, weights_per_pixel: float, shape: Sequence[float] = SHAPE
 ) -> siren.SirenArch:

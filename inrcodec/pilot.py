@@ -1,50 +1,67 @@
-"""How many bytes a PSNR will take, before the fit: a short fit of a smaller network, and the picture's WebP curve.
+"""How many bytes a PSNR will take, by short fits of the picture itself; its WebP curve only says where to begin.
 
-How much a larger network gains differs from picture to picture, from 1 to 4 dB a doubling, and so does WebP's gain: at
-equal bytes the lead of a fitted network over WebP moves by less than 1 dB over a factor of 2.5 in bytes on photographs,
-once the fit is long enough (docs/experiments.md; on drawings it grows). So one pilot measures the lead, and the curve
-says the rest.
+How much a larger network gains differs from picture to picture, from 1 to 4 dB a doubling on photographs and more on
+graphics. On photographs WebP's gain differs with it: the lead of a fitted network over WebP moves by less than 1 dB
+over a factor of 2.5 in bytes, once the fit is long enough (docs/experiments.md). So there one pilot measures the lead,
+and the curve says the rest. On saturated graphics the curve ends at 19 dB, as WebP halves the resolution of colours; on
+drawings the lead grows. So nothing is believed beyond `TRUST` times what was fitted: where more is asked for there is
+another pilot, and from the second on the pilots' own line takes the curve's place.
 """
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from inrcodec import metrics
+from inrcodec import metrics, pixels
 
 Samples = NDArray[np.float64]
 
+PILOTS = 3
+"""At most, before the fit."""
+TRUST = 4.0
+"""Largest factor between the bytes that a picture was fitted at, and those that this fit is asked about."""
 _WEIGHTS, _STEPS = 0.5, 0.25
 """Of a pilot: fractions of the expected network's weights and of the fit's steps, so about a tenth of its time."""
-_LEAST_STEPS, _LEAST_BYTES = 400, 250
+_LEAST_STEPS, LEAST_BYTES = 400, 250
 """Of a pilot: less says little of a fit."""
 _MARGIN = 1.2
 """In dB: how far above the target the float network is to land. Rounding takes about 0.4; the rest is for a prediction
-that was too high, as a weak network cannot be mended but a strong one is only rounded more coarsely."""
+that was too high, as a weak network cannot be mended but by a fit of a larger one."""
+_GAINS = (1.0, 8.0)
+"""Least and most that twice the bytes are taken to gain by two fits, in dB; the least of a curve too."""
+_BEST = 80.0
+"""In dB: no fit counts for more, as one of a picture of one colour would."""
 _QUALITIES = (1, 4, 8, 15, 25, 40, 55, 70, 80, 88, 94, 98)
-_WEBP_MOST = 16_383
-"""Pixels on a side of a WebP picture."""
+_TILE, _WHOLE, _SIDE = 128, 1 << 20, 16_383
+"""Pixels: of a tile's side, of the largest picture that is looked at whole, and on a side of a WebP picture."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """PSNR against bytes of one picture, linear in log2 bytes; beyond its ends it goes on as between them."""
+    """PSNR against bytes of one picture, linear in log2 bytes; beyond its ends it goes on as between them.
+
+    Twice the bytes gain at least 1 dB anywhere on it, so it ends nowhere.
+    """
 
     log_bytes: Samples
     psnr: Samples
 
     def psnr_of(self, size: float) -> float:
-        """PSNR in dB at `size` bytes."""
+        """PSNR in dB at `size` bytes, above 0."""
         return _line(math.log2(size), self.log_bytes, self.psnr)
 
     def bytes_of(self, psnr: float) -> float:
         """The inverse of `psnr_of`."""
         return float(2.0 ** _line(psnr, self.psnr, self.log_bytes))
+
+
+PLAIN = Curve(np.array([6.0, 7.0]), np.array([20.0, 26.0]))
+"""Where there is no curve: 6 dB a doubling."""
 
 
 def _line(x: float, xs: Samples, ys: Samples) -> float:
@@ -56,41 +73,111 @@ def _line(x: float, xs: Samples, ys: Samples) -> float:
 
 
 def curve(codes: NDArray[np.uint8]) -> Curve:
-    """The picture (H, W, C) as WebP, or as JPEG where it cannot be one; transparency is left out.
+    """The picture (H, W, C) as WebP, or as JPEG where Pillow has none; transparency is left out.
 
-    A picture that these do not tell apart at any quality, such as one pixel, gets a line of 6 dB a doubling.
+    Of more than a megapixel, or longer than a WebP picture may be, evenly spread tiles stand for the whole: all
+    qualities of one of 89 megapixels would take minutes. A picture that the qualities do not tell apart, such as one
+    pixel, gets a line of 6 dB a doubling.
     """
-    plain = codes[..., :3] if codes.shape[2] == 4 else codes.squeeze(2) if codes.shape[2] == 1 else codes
-    webp = features.check("webp") and max(codes.shape) <= _WEBP_MOST
-    points = sorted(_point(plain, "WEBP" if webp else "JPEG", quality) for quality in _QUALITIES)
-    kept = [points[0]]
-    for size, psnr in points[1:]:
-        if size > kept[-1][0] and kept[-1][1] < psnr < math.inf:
-            kept.append((size, psnr))
-    if len(kept) < 2 or not math.isfinite(kept[0][1]):
-        kept = [(64.0, 20.0), (128.0, 26.0)]
+    sample = mosaic(codes)
+    scale, plain = codes.size / sample.size, sample[..., :3] if sample.shape[2] > 2 else sample[..., 0]
+    kind = "WEBP" if features.check("webp") else "JPEG"
+    points = sorted(_point(plain, kind, scale, quality) for quality in _QUALITIES)
+    kept = points[:1]
+    for point in points[1:]:
+        doublings = math.log2(point[0] / kept[-1][0])
+        if doublings > 0 and point[1] - kept[-1][1] >= _GAINS[0] * doublings:
+            kept.append(point)
+    if len(kept) < 2:
+        return PLAIN
     sizes, values = np.array(kept).T
     return Curve(np.log2(sizes), values)
 
 
-def _point(plain: NDArray[np.uint8], kind: str, quality: int) -> tuple[float, float]:
+def mosaic(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, C) itself where it has at most a megapixel and no long side; else evenly spread tiles of it, side by side.
+
+    At most a megapixel of them, in about a square, and none twice.
+    """
+    height, width, channels = codes.shape
+    if height * width <= _WHOLE and max(height, width) <= _SIDE:
+        return codes
+    tall, wide = min(height, _TILE), min(width, _TILE)
+    down, across = height // tall, width // wide
+    count = min(down * across, _WHOLE // (tall * wide))
+    columns = min(count, max(1, math.isqrt(count * tall // wide)))
+    chosen = pixels.spread(down, across, count // columns * columns)
+    rows = len(chosen) // columns
+    tiles = [
+        codes[row * tall : (row + 1) * tall, column * wide : (column + 1) * wide]
+        for row, column in (divmod(int(number), across) for number in chosen[: rows * columns])
+    ]
+    stacked = np.stack(tiles).reshape(rows, columns, tall, wide, channels)
+    return np.ascontiguousarray(stacked.transpose(0, 2, 1, 3, 4).reshape(rows * tall, columns * wide, channels))
+
+
+def _point(plain: NDArray[np.uint8], kind: str, scale: float, quality: int) -> tuple[float, float]:
+    """(bytes of the whole picture, PSNR) at a quality; `scale` is its pixels over those of `plain`."""
     file = io.BytesIO()
     image = Image.fromarray(plain)
     image.save(file, kind, quality=quality)
     with Image.open(file) as back:
-        return float(file.tell()), metrics.psnr(plain, np.asarray(back.convert(image.mode)))
+        return scale * file.tell(), min(_BEST, metrics.psnr(plain, np.asarray(back.convert(image.mode))))
 
 
-def choose_bytes(target: float, steps: int, picture: Curve, fit: Callable[[float, int], tuple[float, float]]) -> float:
-    """Bytes at which a network fitted with `steps` steps should land `_MARGIN` above `target` dB.
+@dataclass(frozen=True)
+class Reached:
+    """What a fit of the picture has reached."""
 
-    `fit(bytes, steps)` fits a network for a file of about that many bytes; it returns the bytes of the network that it
-    really made, and its PSNR in dB.
+    size: float
+    """Bytes that the file of its network takes at the ladder's noise."""
+    psnr: float
+    """Of the float network in dB; of a pilot, what all steps of the fit would make of it."""
+
+
+def next_bytes(target: float, fits: Sequence[Reached], picture: Curve = PLAIN) -> float:
+    """Bytes at which a network should land `_MARGIN` above `target` dB, within `TRUST` times those of a fit.
+
+    Through the last two fits; through the only one along the picture's curve. A fit that is worse than a smaller one
+    had too few steps to say anything, and is left out.
+    """
+    fits, alone = _rising(fits), len(fits) == 1
+    last, wanted = fits[-1], target + _MARGIN
+    if len(fits) > 1:
+        gain = (last.psnr - fits[-2].psnr) / math.log2(last.size / fits[-2].size)
+        size = last.size * math.pow(2, (wanted - last.psnr) / min(max(gain, _GAINS[0]), _GAINS[1]))
+    else:
+        line = picture if alone else PLAIN
+        size = line.bytes_of(wanted - last.psnr + line.psnr_of(last.size))
+    return min(max(size, last.size / TRUST), TRUST * last.size)
+
+
+def _rising(fits: Sequence[Reached]) -> list[Reached]:
+    """Without those that another one equals or beats in no more bytes."""
+    each = list(dict.fromkeys(fits))
+    return [fit for fit in each if not any(o.size <= fit.size and o.psnr >= fit.psnr for o in each if o is not fit)]
+
+
+def run(
+    target: float, steps: int, most: float, picture: Curve, fit: Callable[[float, int], Reached | None]
+) -> list[Reached]:
+    """What pilots reach on the way to a network for `target` dB, of at most `most` bytes, fitted with `steps` steps.
+
+    `fit(bytes, steps)` fits a network for a file of about that many bytes; None: it was told to stop. The last pilot
+    is within `TRUST` of what `next_bytes` says, unless there are `PILOTS` of them, or it is no better than a smaller
+    one, or as large as an earlier one.
     """
     fewer = min(steps, max(round(_STEPS * steps), _LEAST_STEPS))
-    size, psnr = fit(max(_LEAST_BYTES, _WEIGHTS * picture.bytes_of(target)), fewer)
-    lead = psnr - picture.psnr_of(size) + deficit(fewer) - deficit(steps)
-    return picture.bytes_of(target + _MARGIN - lead)
+    size = min(max(LEAST_BYTES, _WEIGHTS * picture.bytes_of(target)), most / TRUST)
+    fits: list[Reached] = []
+    while len(fits) < PILOTS and (found := fit(size, fewer)) is not None:
+        psnr = min(found.psnr, _BEST) + deficit(fewer) - deficit(steps)
+        fits.append(Reached(found.size, psnr))
+        size = min(next_bytes(target, fits, picture), most)
+        is_trusted = found.size / TRUST < size < TRUST * found.size
+        if is_trusted or fits[-1] not in _rising(fits) or any(found.size == other.size for other in fits[:-1]):
+            break
+    return fits
 
 
 def deficit(steps: int) -> float:

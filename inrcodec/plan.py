@@ -88,10 +88,10 @@ def with_fit_steps(searches: Plan, steps: int) -> Plan:
 def announcement(
     network: Network, picture: Picture, searches: Plan, timing: estimate.Timing, config: EncoderConfig
 ) -> Estimate:
-    """How long an encode will take, by a few timed steps."""
+    """How long an encode will take, by a few timed steps, and how much memory."""
     count = network.arch.param_count()
     seconds = estimate.seconds(timing, work(searches, count), searches.fit)
     fewer = count / len(picture) * estimate.LONG / seconds
     quality = sum(ladder.rung(quality).weights_per_pixel <= fewer for quality in range(101)) - 1
     ways = estimate.what_to_lower(config, seconds, quality)
-    return Estimate(picture.height, picture.width, count, seconds, ways)
+    return Estimate(picture.height, picture.width, count, seconds, ways, estimate.memory(count))

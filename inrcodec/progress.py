@@ -34,6 +34,12 @@ class Estimate:
     """Until the file is there, on this machine as busy as it is."""
     lower: tuple[tuple[str, float, float], ...] = ()
     """Where that is over 20 minutes: what to lower, as (option, value, seconds that it would about take)."""
+    memory: int = 0
+    """Bytes that it takes at once, about; 0: not told."""
+    longest: float = 0.0
+    """Seconds, with all the larger networks and the roundings that a PSNR may take; 0: it is no PSNR."""
+    trial: bool = False
+    """Whether this is a pilot, which says how large a network a PSNR takes."""
 
 
 def never() -> bool:
@@ -55,7 +61,7 @@ class Monitor:
     stopped: Callable[[], bool] = never
     """Asked between any two steps whether the search is to end, with the best so far."""
     announce: Callable[[Estimate], None] | None = None
-    """Told once, before the fit, how long it will take; without it nothing is measured."""
+    """Told before the fit how long it will take; for a PSNR before each. Without it nothing is measured."""
     note: Callable[[str], None] = lambda text: None
     """Told in a sentence what a user should know: that memory ran out, and what is done about it."""
     due: Callable[[], float] = early

@@ -1,11 +1,11 @@
-"""What of an unfinished encode can be gone on with: whose it is, the operating point, and the state of the fit.
+"""What of an unfinished encode can be gone on with: whose it is, the way to the network, and the state of the fit.
 
 All that comes after the fit follows from it in a short time, always in the same way, and begins again.
 """
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,13 +16,17 @@ from inrcodec import __version__
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import CheckpointError
 from inrcodec.ladder import Rung
-from inrcodec.state import Keeper, State, below, prefixed, take
+from inrcodec.pilot import Reached
+from inrcodec.state import Keeper, State, below, prefixed, take, take_count
 
-LAYOUT = 1
+LAYOUT = 2
 """Version of the names and of the meaning of what is kept."""
 _LEAST, _MOST = 1e-9, 1e9
 """Of the numbers of an operating point: any that is no mistake."""
-_FIT = "fit."
+_MOST_FITS = 16
+"""Before the one that is kept."""
+_COURSE = ("point", "fits", "refits")
+_FIT, _BEST = "fit.", "best."
 _OTHER = {
     "layout": "another layout of checkpoints",
     "version": "another version of inrcodec",
@@ -31,13 +35,26 @@ _OTHER = {
 }
 
 
+@dataclass(frozen=True)
+class Course:
+    """Where the search for a network is."""
+
+    point: Rung
+    """What is fitted now."""
+    fits: tuple[Reached, ...] = ()
+    """What has been fitted before."""
+    refits: int = 0
+    """How many larger networks may follow."""
+
+
 class Session:
-    """One encode over all the processes that it takes: a `Keeper` for its fit, which adds what else is to be kept."""
+    """One encode over all the processes that it takes: a `Keeper` for its fits, which adds what else is to be kept."""
 
     def __init__(self, keeper: Keeper, codes: NDArray[np.uint8], config: EncoderConfig, device: str) -> None:
         """`codes` (H, W, C) is the picture. Raises CheckpointError where `keeper` has kept another encode."""
         self._keeper, self._codes, self._decisive = keeper, codes, (config, device)
-        self._point = np.zeros(4)
+        self._around: State = {}
+        self._last: Callable[[], State] | None = None
         self._kept = keeper.load()
         if self._kept is not None:
             self._check(self._kept)
@@ -57,20 +74,28 @@ class Session:
         for name, array in own.items():
             if not np.array_equal(take(kept, name, array.shape, array.dtype), array):
                 raise CheckpointError(f"was begun with {_OTHER[name]}: go on with the same")
-        if unknown := [name for name in kept if name not in (*own, "point") and not name.startswith(_FIT)]:
+        known, parts = (*own, *_COURSE), (_FIT, _BEST)
+        if unknown := [name for name in kept if name not in known and not name.startswith(parts)]:
             raise CheckpointError(f"{unknown[0][:40]} is unknown")
 
-    def point(self, choose: Callable[[], Rung]) -> Rung:
-        """The operating point, chosen once."""
+    def course(self, choose: Callable[[], Course]) -> Course:
+        """Where the search is: chosen once."""
         if self._kept is None:
-            chosen = choose()
-            self._point = np.array(astuple(chosen), np.float64)
-            return chosen
-        self._point = take(self._kept, "point", (4,), np.float64)
-        quality, *rest = map(float, self._point)
-        if not (0 <= quality <= 100 and all(_LEAST <= number <= _MOST for number in rest)):
-            raise CheckpointError("point is no operating point")
-        return Rung(int(quality), *rest)
+            return self.go_on(choose(), {})
+        return self.go_on(_course(self._kept), below(_BEST, self._kept), self._kept)
+
+    def go_on(self, course: Course, best: State, kept: State | None = None) -> Course:
+        """Keep this course and `best`, the best network before it, from now on. The fit begins anew, but for `kept`."""
+        self._kept, self._best = kept, best
+        fits = np.array([astuple(fit) for fit in course.fits], np.float64).reshape(-1, 2)
+        numbers = np.array(astuple(course.point), np.float64), fits, np.array(course.refits, np.int64)
+        self._around = {**dict(zip(_COURSE, numbers, strict=True)), **prefixed(_BEST, best)}
+        return course
+
+    @property
+    def best(self) -> State:
+        """The best network before this course, not checked; nothing where there was none."""
+        return self._best
 
     def load(self) -> State | None:
         """The state of the fit."""
@@ -78,14 +103,37 @@ class Session:
 
     def keep(self, state: Callable[[], State]) -> None:
         """Keep the state of the fit, and the rest."""
-        self._keeper.keep(lambda: self._whole(state()))
+        self._keeper.keep(self._whole(state))
 
     def settle(self, state: Callable[[], State]) -> None:
-        """Keep the state that the fit ended with, and the rest."""
-        self._keeper.settle(lambda: self._whole(state()))
+        """The fit ended with this state. Another may follow, until `finish`."""
+        self._last = self._whole(state)
 
-    def _whole(self, fit: State) -> State:
-        return {**self._identity, "point": self._point, **prefixed(_FIT, fit)}
+    def finish(self) -> None:
+        """No fit follows the one that has settled: keep its state, and the rest."""
+        if self._last is not None:
+            self._keeper.settle(self._last)
+
+    def _whole(self, fit: Callable[[], State]) -> Callable[[], State]:
+        around = self._around
+        return lambda: {**self._identity, **around, **prefixed(_FIT, fit())}
+
+
+def take_point(state: State) -> Rung:
+    """The operating point of a state, checked."""
+    quality, *rest = map(float, take(state, "point", (4,), np.float64))
+    if not (0 <= quality <= 100 and all(_LEAST <= number <= _MOST for number in rest)):
+        raise CheckpointError("point is no operating point")
+    return Rung(int(quality), *rest)
+
+
+def _course(kept: State) -> Course:
+    """The course that was kept, checked."""
+    refits = take_count(kept, "refits", _MOST_FITS)
+    fits = take(kept, "fits", (min(len(np.atleast_1d(kept.get("fits", 0))), _MOST_FITS), 2), np.float64)
+    if not (np.isfinite(fits).all() and (fits[:, 0] >= 1).all() and (np.abs(fits) <= _MOST).all()):
+        raise CheckpointError("fits are none that could have been made")
+    return Course(take_point(kept), tuple(Reached(*map(float, fit)) for fit in fits), refits)
 
 
 def _digest(*parts: Any) -> NDArray[np.uint8]:

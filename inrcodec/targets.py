@@ -30,8 +30,8 @@ from inrcodec.errors import TargetError
 from inrcodec.model import Q_STEP_CODES, QuantizedModel
 from inrcodec.progress import Monitor, Progress
 
-ATTEMPTS = 4
-"""Most roundings of one encode."""
+ATTEMPTS, ATTEMPTS_AT_PSNR = 4, 6
+"""Most roundings of one encode for bytes, and for a PSNR, on which each weight of a small network shows."""
 TOLERANCE = 0.02
 """Of a number of bytes, relative."""
 PSNR_TOLERANCE = 0.1
@@ -42,6 +42,14 @@ _BISECTIONS = 14
 _KAPPA = 0.25
 _LEAP = 16
 """What the noise is multiplied by where it had no effect."""
+_APART, _FARTHEST = 1.01, 1e6
+"""Least factor between two attempts, and largest between the noise of one and of the next."""
+_EITHER_WAY, _COARSER = (1, -1, 2, -2, 4, -4, 8, -8), (1, 2, 3, 4, 6, 8, 12, 16)
+"""Changes of one tensor's q_step code."""
+_LITTLE = 1 << 25
+"""Multiplications of drawing a picture once, at most, for it to be drawn a hundred times."""
+_ROOM = 0.98
+"""Of the most bytes, for the nearest rounding: the tuned one is a little longer."""
 _CODE_MSE = 1 / 12 / 255**2
 """Mean squared error of rounding values to codes, peak 1."""
 
@@ -57,9 +65,10 @@ class BytesGoal:
 
 @dataclass(frozen=True)
 class PsnrGoal:
-    """The decoded picture's PSNR in dB, to `PSNR_TOLERANCE`."""
+    """The decoded picture's PSNR in dB, to `PSNR_TOLERANCE`, in a file of at most `most` bytes."""
 
     psnr: float
+    most: float = math.inf
 
 
 Goal = BytesGoal | PsnrGoal | None
@@ -92,6 +101,8 @@ class Fitted:
         self.psnr_of = psnr_of
         self.psnr, self.stopped, self.noise = psnr, monitor.stopped, quantizer.config.noise
         self._quantizer, self._monitor = quantizer, monitor
+        self.work = quantizer.network.arch.param_count() * len(quantizer.picture)
+        """Multiplications of drawing the picture once."""
         self._sizes: dict[tuple[int, ...], int] = {}
         self._attempts = 0
         self._steps, self._done = steps, 0.0
@@ -126,24 +137,24 @@ class Fitted:
         """All weights rounded to nearest, at no cost."""
         return self._as_it_is(self._quantizer.nearest(noise), noise, "nearest instead", ())
 
-    def nudged(self, rounded: Rounded, low: float, high: float) -> Rounded:
-        """The same, or one tensor's step changed such that the file has `low` .. `high` bytes, where that can be.
+    def nudged(self, rounded: Rounded, meets: Callable[[bytes], bool], shifts: Sequence[int]) -> Rounded:
+        """The same, or one tensor's step changed such that the file `meets` the target, where that can be.
 
-        For files of few hundred bytes, whose entropy coder makes them shrink in leaps.
+        For files of few hundred bytes, whose entropy coder makes them shrink in leaps, and whose every weight shows.
         """
         last = len(rounded.values) - 1
-        for shift, tensor in itertools.product((1, -1, 2, -2, 4, -4, 8, -8), range(last)):
+        for shift, tensor in itertools.product(shifts, range(last)):
             codes = list(rounded.model.q_step_codes)
             codes[tensor] = min(max(codes[tensor] + shift, 0), Q_STEP_CODES - 1)
             model = self._quantizer.model(self._quantizer.rounding_to(codes), flatten(rounded.values))
-            if low <= len(bitstream.write(model)) <= high:
+            if meets(bitstream.write(model)):
                 return self._as_it_is(model, rounded.noise, "change one step", rounded.stages)
         return rounded
 
     def _as_it_is(self, model: QuantizedModel, noise: float, stage: str, before: tuple[Stage, ...]) -> Rounded:
         data = bitstream.write(model)
         values = [torch.tensor(value, device=self._quantizer.network.device) for value in model.dequantize()]
-        last = Stage(stage, self.psnr_of(data), len(data), "to keep to the bytes; PSNR of the decoded picture")
+        last = Stage(stage, self.psnr_of(data), len(data), "to meet the target; PSNR of the decoded picture")
         return Rounded(noise, data, model, values, (*before, last))
 
     def nearest_bytes(self, noise: float) -> int:
@@ -191,7 +202,7 @@ def round_to_bytes(fitted: Fitted, goal: BytesGoal) -> tuple[Rounded, bool]:
         within = [fitted.nearest(noise_for(fitted.nearest_bytes, goal.aim, finest))]
     best = max(within, key=lambda one: len(one.data))
     if not meets(best):
-        best = fitted.nudged(best, goal.low, goal.high)
+        best = fitted.nudged(best, lambda data: goal.low <= len(data) <= goal.high, _EITHER_WAY)
     if len(best.data) > goal.high:
         raise TargetError(f"the smallest file found for this picture has {len(best.data)} bytes: ask for more")
     return best, meets(best)
@@ -213,37 +224,104 @@ def noise_for(size_of: Callable[[float], int], aim: float, finest: float) -> flo
 def round_to_psnr(fitted: Fitted, goal: PsnrGoal) -> tuple[Rounded, bool]:
     """The rounding whose decoded picture, in uint8, has `goal.psnr`; and whether it has.
 
-    Where the network itself is too weak this is the rounding at `FINEST`. Where even that at `COARSEST` is better, as
-    of a picture of one colour, it counts as meeting the goal: there is no smaller file to offer.
+    Where the network itself is too weak this is the rounding at `FINEST`, or at the finest that `goal.most` bytes have
+    room for. Where even that at `COARSEST` is better, as of a picture of one colour, it counts as meeting the goal:
+    there is no smaller file to offer.
     """
-    least, finest = 10 ** (-fitted.psnr / 10) + _CODE_MSE, fitted.finest(FINEST)
-    excess = 10 ** (-goal.psnr / 10) - least
+    least, drawn, finest = _least(fitted.psnr), drawn_mse(fitted.psnr), fitted.finest(FINEST)
+    if math.isfinite(goal.most):
+        finest = noise_for(fitted.nearest_bytes, _ROOM * goal.most, finest)
+    excess = 10 ** (-goal.psnr / 10) - drawn
     tried: list[tuple[float, float]] = []
     found: list[tuple[float, Rounded]] = []
-    for _ in range(ATTEMPTS):
+    for _ in range(ATTEMPTS_AT_PSNR):
         noise = max(finest, next_noise(excess, least, tried))
         rounded = fitted.round(noise)
         psnr = fitted.psnr_of(rounded.data)
-        found.append((abs(psnr - goal.psnr), rounded))
-        tried.append((noise, 10 ** (-psnr / 10) - least))
+        found.append((psnr, rounded))
+        tried.append((noise, 10 ** (-psnr / 10) - drawn))
         cannot_be_better, cannot_be_worse = noise <= finest and psnr < goal.psnr, noise >= COARSEST and psnr > goal.psnr
-        if fitted.stopped() or found[-1][0] <= PSNR_TOLERANCE or cannot_be_better or cannot_be_worse:
+        if fitted.stopped() or _meets(psnr, goal) or cannot_be_better or cannot_be_worse:
             break
     if cannot_be_worse:
         return rounded, True
-    missed, best = min(found, key=lambda pair: pair[0])
-    return best, missed <= PSNR_TOLERANCE
+    psnr, best = _best(fitted, [pair for pair in found if len(pair[1].data) <= goal.most], goal, finest)
+    return best, _meets(psnr, goal)
+
+
+def _meets(psnr: float, goal: PsnrGoal) -> bool:
+    return abs(psnr - goal.psnr) <= PSNR_TOLERANCE
+
+
+def _best(
+    fitted: Fitted, within: Sequence[tuple[float, Rounded]], goal: PsnrGoal, finest: float
+) -> tuple[float, Rounded]:
+    """(PSNR, rounding) nearest to the goal of those `within` its bytes; where none meets it, one changed a little."""
+    if not within:
+        rounded = fitted.nearest(finest)
+        return fitted.psnr_of(rounded.data), rounded
+    best = min(within, key=lambda pair: abs(pair[0] - goal.psnr))
+    above = [pair for pair in within if pair[0] > goal.psnr]
+    if _meets(best[0], goal) or not above or fitted.stopped() or fitted.work > _LITTLE:
+        return best
+
+    def meets(data: bytes) -> bool:
+        return len(data) <= goal.most and _meets(fitted.psnr_of(data), goal)
+
+    for _, one in sorted(above, key=lambda pair: pair[0]):
+        rounded = fitted.nudged(one, meets, _COARSER)
+        if rounded is not one:
+            return fitted.psnr_of(rounded.data), rounded
+    return best
+
+
+def in_reach(psnr: float, goal: PsnrGoal) -> bool:
+    """Whether a float network of `psnr` dB, finely rounded, has what `goal` asks for."""
+    finest = drawn_mse(psnr) + _KAPPA * FINEST * _least(psnr)
+    return finest <= 10 ** (-(goal.psnr - PSNR_TOLERANCE) / 10)
+
+
+def _least(psnr: float) -> float:
+    """Mean squared error, peak 1, that noise is a multiple of, about."""
+    return 10 ** (-psnr / 10) + _CODE_MSE
+
+
+def drawn_mse(psnr: float) -> float:
+    """Mean squared error, peak 1, of a float picture of `psnr` dB once it is rounded to codes, its error normal.
+
+    That of the codes comes to it, but vanishes with the error: nearer than half a code is exact.
+    """
+    sigma = 255 * 10 ** (-psnr / 20)
+    if sigma > 2:
+        return _least(psnr)
+    beyond = (math.erfc((k + 0.5) / (math.sqrt(2) * max(sigma, 1e-9))) for k in range(16))
+    return sum((2 * k + 1) * part for k, part in enumerate(beyond)) / 255**2
 
 
 def next_noise(excess: float, least: float, tried: Sequence[tuple[float, float]]) -> float:
-    """The noise that should add `excess` to a mean squared error of `least`, given (noise, excess) of past attempts."""
-    if excess <= 0:
-        return FINEST
-    usable = sorted(((n, added) for n, added in tried if added > 0), key=lambda pair: abs(math.log(pair[1] / excess)))
+    """The noise that should add `excess` to a mean squared error of `least`, given (noise, excess) of past attempts.
+
+    Never one that was tried: where there were attempts on both sides it lies between them, in the middle if need be.
+    """
+    good = [noise for noise, added in tried if added < excess]
+    bad = [noise for noise, added in tried if added >= excess]
+    noise = _by_power(excess, least, tried)
+    if good and bad and not min(max(good), *bad) * _APART < noise < max(min(bad), *good) / _APART:
+        noise = math.sqrt(max(good) * min(bad))
+    return float(np.clip(noise, FINEST, COARSEST))
+
+
+def _by_power(excess: float, least: float, tried: Sequence[tuple[float, float]]) -> float:
+    """The noise by a power law through the attempts nearest to `excess`; a leap where none tells anything."""
+    if not tried:
+        return excess / (_KAPPA * least)
+    usable = [(noise, added) for noise, added in tried if added > 0 and excess > 0]
     if not usable:
-        noise = _LEAP * tried[-1][0] if tried else excess / (_KAPPA * least)
-        return float(np.clip(noise, FINEST, COARSEST))
+        noise, added = tried[-1]
+        return noise * _LEAP if added < excess else noise / _LEAP
+    usable.sort(key=lambda pair: abs(math.log(pair[1] / excess)))
     power, (noise, added) = 1.0, usable[0]
     if len(usable) > 1 and (usable[1][0] - noise) * (usable[1][1] - added) > 0:
         power = math.log(usable[1][1] / added) / math.log(usable[1][0] / noise)
-    return float(np.clip(noise * (excess / added) ** (1 / np.clip(power, 0.5, 2.0)), FINEST, COARSEST))
+    ratio = min(max(excess / added, _FARTHEST**-2), _FARTHEST**2)
+    return noise * math.pow(ratio, 1 / min(max(power, 0.5), 2.0))

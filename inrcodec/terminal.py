@@ -21,6 +21,10 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+_MUCH = 10**9
+"""Bytes of memory: an encode that takes fewer need not say so."""
+
+
 class ProgressLine:
     """One line on stderr, rewritten in place: stage, steps, PSNR and the time left. Silent where it is no terminal."""
 
@@ -34,7 +38,10 @@ class ProgressLine:
         """Say on a line of its own how long it will take; and, even where this is no terminal, if that is too long."""
         size, length = f"{estimate.width}x{estimate.height}", spoken(estimate.seconds)
         if self._shown:
-            say(f"{self._before}{size}, {estimate.weights:,} weights, about {length}")
+            longest = f", {spoken(estimate.longest)} at most" if estimate.longest else ""
+            memory = f", {estimate.memory / 1e9:.1f} GB" if estimate.memory >= _MUCH else ""
+            trial = "a trial first: " if estimate.trial else ""
+            say(f"{self._before}{trial}{size}, {estimate.weights:,} weights, about {length}{longest}{memory}")
         if estimate.lower:
             ways = ", or ".join(f"--{name} {value:g} (about {spoken(time)})" for name, value, time in estimate.lower)
             say(f"inrcodec: warning: {size} will take about {length}; to shorten it: {ways}")

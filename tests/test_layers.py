@@ -20,7 +20,7 @@ RANKS = {
     "conformance": 5, "curvature": 5, "ladder": 5, "pilot": 5,
     "compress": 6, "estimate": 6, "resume": 6,
     "targets": 7, "plan": 7,
-    "deadline": 8,
+    "deadline": 8, "goals": 8,
     "encoder": 9,
     "arguments": 2, "batch": 3, "commands": 3,
     "viewer": 5, "glsl": 4, "cmd_view": 6,
@@ -30,7 +30,7 @@ RANKS = {
 }  # fmt: skip
 """Every module and its rank; a module imports only from lower ranks."""
 
-TORCH = {"memory", "modules", "optim", "network", "fit", "curvature", "compress", "targets", "encoder"}
+TORCH = {"memory", "modules", "optim", "network", "fit", "curvature", "compress", "targets", "goals", "encoder"}
 """Modules that import torch when they are imported."""
 
 

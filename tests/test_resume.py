@@ -121,8 +121,41 @@ def test_the_pilot_of_a_psnr_is_not_repeated(monkeypatch: pytest.MonkeyPatch) ->
     config = EncoderConfig(psnr=24.0, effort=1, device="cpu")
     expected = encode_with_report(IMAGE, config).data
     state = ended(100, config)
-    monkeypatch.setattr(pilot, "choose_bytes", lambda *arguments: pytest.fail("a pilot"))
+    monkeypatch.setattr(pilot, "run", lambda *arguments: pytest.fail("a pilot"))
     assert encode_with_report(IMAGE, config, keeper=Resuming(state)).data == expected
+
+
+def test_an_encode_that_is_on_its_way_to_a_psnr_with_a_second_network_is_gone_on_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = EncoderConfig(psnr=50.0, effort=1, device="cpu")
+    with monkeypatch.context() as patch:
+        patch.setattr(pilot, "run", lambda *arguments: [pilot.Reached(120.0, 51.2)])
+        expected = encode_with_report(IMAGE, config)
+        states = [ended(step, config) for step in (700, AFTER_THE_FIT)]  # the first fit has 625 steps
+    monkeypatch.setattr(pilot, "run", lambda *arguments: pytest.fail("a pilot"))
+    for state in states:
+        assert len(state["fits"]) >= 2
+        assert encode_with_report(IMAGE, config, keeper=Resuming(state)).data == expected.data
+
+
+def test_the_best_network_of_an_earlier_fit_comes_back_checked() -> None:
+    config = EncoderConfig(psnr=50.0, effort=1, device="cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pilot, "run", lambda *arguments: [pilot.Reached(120.0, 51.2)])
+        state = ended(700, config)
+    for name, change, complaint in [
+        ("best.value0", lambda array: array[1:], "value0 is float32"),
+        ("best.value1", lambda array: replaced(array, np.nan), "value1 holds numbers that are not finite"),
+        ("best.point", lambda array: array * np.nan, "no operating point"),
+        ("best.psnr", lambda array: replaced(array, -1), "psnr is -1.0"),
+        ("best.more", lambda _: np.zeros(3), "more is unknown"),
+        ("fits", lambda array: array * np.nan, "fits are none"),
+        ("fits", lambda array: array[0], "fits is float64"),
+        ("refits", lambda array: replaced(array, 99), "refits is 99"),
+    ]:
+        with pytest.raises(CheckpointError, match=complaint):
+            encode_with_report(IMAGE, config, keeper=Resuming({**state, name: change(state.get(name))}))
 
 
 def test_progress_goes_on_where_it_was(kept: State) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import inrcodec
-from inrcodec import cli, decoder, encoder, estimate, ladder, metrics, pilot, rasters, targets, terminal
+from inrcodec import cli, decoder, encoder, estimate, goals, ladder, metrics, pilot, rasters, targets, terminal
 from inrcodec.config import EncoderConfig
 from inrcodec.encoder import encode_with_report
 from inrcodec.errors import RequestError, TargetError
@@ -183,7 +183,7 @@ class Clock:
 @pytest.mark.parametrize(("tick", "steps"), [(0.001, 20), (0.1, 6), (30.0, 2)])
 def test_an_estimate_times_few_steps_and_leaves_the_network_alone(tick: float, steps: int) -> None:
     config = EncoderConfig(device="cpu")
-    network = encoder.start(waves(8, 8), ladder.rung(50), 0, encoder.choose_device("cpu"))
+    network = goals.start(waves(8, 8), ladder.rung(50), 0, encoder.choose_device("cpu"))
     before = network.snapshot()
     searches = encoder.plan(config, ladder.rung(50), network.arch)
     timing = estimate.measure(network, encoder.Picture(waves(8, 8), network.device), searches.fit, Clock(tick))
@@ -209,6 +209,7 @@ def test_an_estimate_grows_with_steps_and_with_pixels() -> None:
         ({"bpp": 0.6}, 4800.0, (("effort", 3, 1200.0), ("bpp", 0.15, 1200))),
         ({"size": 1000, "effort": 2}, 4800.0, (("size", 250, 1200),)),
         ({"psnr": 40.0, "effort": 9}, 2400.0, (("effort", 8, 1200.0), ("psnr", 38, 1200))),
+        ({"psnr": 20.0, "effort": 2}, 1200 * 2.0**12, ()),
     ],
 )
 def test_a_long_encode_is_announced_with_what_to_lower(

@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inrcodec import encoder, estimate, images, plan, terminal
+from inrcodec import encoder, estimate, goals, images, plan, terminal
 from inrcodec.config import EncoderConfig
-from inrcodec.fit import Picture
 from inrcodec.progress import Estimate, Monitor
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "astronaut.png"
@@ -54,9 +53,9 @@ def photograph(path: Path, size: tuple[int, int]) -> np.ndarray:
 def print_row(image: np.ndarray, config: EncoderConfig, encode: bool) -> None:
     height, width, channels = image.shape
     device = torch.device(config.device)
-    goal = encoder.choose_goal(config, height, width, channels)
-    point = encoder.choose_point(image, config, goal, device, Monitor())
-    network, picture = encoder.start(image, point, config.seed, device), Picture(image, device)
+    search = goals.Search(image, config, goals.choose_goal(config, height, width, channels), device, Monitor())
+    point, picture = search.begin().point, search.picture
+    network = search.start(point)
     searches = plan.plan(config, point, network.arch)
     timing = estimate.measure(network, picture, searches.fit)
     seconds = estimate.seconds(timing, plan.work(searches, network.arch.param_count()), searches.fit)

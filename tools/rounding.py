@@ -30,11 +30,10 @@ from rd_work import Picture, write
 from rounding_tables import Compared, Row, as_json, tables
 from trial import CPU, at_once, curvature_megabytes, curvature_seconds, drawn_psnr, fit, keep_all
 
-from inrcodec import bitstream, codelength, encoder, images
+from inrcodec import bitstream, codelength, goals, images, plan
 from inrcodec.compress import QuantizeConfig, Quantizer, affine_rounding
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import InrError
-from inrcodec.fit import Picture as Target
 from inrcodec.pool import Failure, run_all
 from inrcodec.progress import Monitor
 
@@ -74,11 +73,10 @@ class Job:
     def run(self) -> Compared:
         torch.set_num_threads(self.threads)
         codes = images.to_array(self.picture.image)
-        picture = Target(codes, CPU)
-        goal = encoder.choose_goal(self.config, *codes.shape)
-        point = encoder.choose_point(codes, self.config, goal, CPU, Monitor())
-        network = encoder.start(codes, point, self.config.seed, CPU)
-        searches = encoder.plan(self.config, point, network.arch)
+        search = goals.Search(codes, self.config, goals.choose_goal(self.config, *codes.shape), CPU, Monitor())
+        point, picture = search.begin().point, search.picture
+        network = search.start(point)
+        searches = plan.plan(self.config, point, network.arch)
         psnr, fit_seconds = timed(lambda: fit(network, picture, searches.fit))
         count, before = network.arch.param_count(), drawn_psnr(network, codes)
         self._tell(f"{count} weights, {before:.2f} dB float in {fit_seconds:.0f} s")
