@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from inrcodec.progress import Estimate as Estimate
     from inrcodec.progress import Monitor as Monitor
     from inrcodec.progress import Progress as Progress
+    from inrcodec.progress import Report as Report
     from inrcodec.siren import Jet as Jet
     from inrcodec.siren import SirenArch as SirenArch
     from inrcodec.state import Keeper as Keeper
@@ -97,6 +98,7 @@ _HOMES = {
     "PictureModule": ("modules", "PictureModule"),
     "Progress": ("progress", "Progress"),
     "Region": ("decoder", "Region"),
+    "Report": ("progress", "Report"),
     "RequestError": ("errors", "RequestError"),
     "ResourceError": ("errors", "ResourceError"),
     "Samples": ("backends", "Samples"),
@@ -137,7 +139,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'inrcodec' has no attribute {name!r}")
     module, attribute = _HOMES[name]
     if module in _NEEDS:
-        importlib.import_module("inrcodec.extras").require(f"inrcodec.{name}", *_NEEDS[module])
+        from inrcodec import extras
+
+        extras.require(f"inrcodec.{name}", *_NEEDS[module])
     return getattr(importlib.import_module(f"inrcodec.{module}"), attribute)
 
 

@@ -16,7 +16,7 @@ examples:
   inrcodec decode photo.inr -o big.png --scale 3       three times as large
   inrcodec decode photo.inr -o eye.png --region 100,50,64,64 --size 512x512
   inrcodec decode photo.inr -o edges.png --channels gradient
-  inrcodec view photo.inr -o photo.html                a page that zooms without end
+  inrcodec view photo.inr -o photo.html                a page that zooms, to 4096x
   inrcodec compare photo.png photo.inr                 PSNR and MS-SSIM
   inrcodec info photo.inr --json
   inrcodec verify photo.inr                            is it drawn as it should be
@@ -69,9 +69,11 @@ def _add_encode(commands: Any) -> None:
     add("input", nargs="+", help="picture files, folders of them, or - for standard input")
     add("-o", "--output", help="the .inr file, a folder, or - for standard output; default: beside the input")
     _add_encoding(command)
+    add("--frame", type=int, metavar="N", help="of animations and pictures of several pages, from 0 on; default 0")
     add("--resume", action="store_true", help="go on with an encode that was ended, if there is one")
     add("--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints; default 60")
     add("-v", "--verbose", action="store_true", help="say what each stage cost and saved")
+    _add_threads(command)
     _add_batch(command)
 
 
@@ -123,12 +125,15 @@ def _add_decode(commands: Any) -> None:
     add("--metadata", default="all", metavar="KINDS", help="none, all, or of icc,exif,xmp; default all there is")
     add("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu, which needs no torch")
     add("--exact", action="store_true", help="draw in float64: the same samples on every machine")
+    _add_threads(command)
     _add_limit(command)
     _add_batch(command)
 
 
 def _add_view(commands: Any) -> None:
-    command = commands.add_parser("view", help=".inr -> web pages", description="Make pages that evaluate the network.")
+    command = commands.add_parser(
+        "view", help=".inr -> web pages", description="Make pages that evaluate the network, enlarged up to 4096 times."
+    )
     command.add_argument("input", nargs="+", help=_INR_FILES)
     command.add_argument("-o", "--output", help="page, a folder, or - for standard output; default: beside the input")
     _add_limit(command)
@@ -191,6 +196,10 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
     add("-f", "--force", action="store_true", help="replace outputs that exist")
     add("--quiet", action="store_true", help="say nothing but what failed")
     _add_debug(command)
+
+
+def _add_threads(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--threads", type=int, metavar="N", help="of each process; default its share of the cores")
 
 
 def _add_limit(command: argparse.ArgumentParser) -> None:

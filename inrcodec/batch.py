@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from inrcodec.errors import InputImageError, InrError, OutputError, RequestError
 from inrcodec.files import STANDARD
-from inrcodec.pool import Failure, cores, run_all
+from inrcodec.pool import Failure, run_all
 from inrcodec.terminal import BatchLine, Interrupt, Terminated, say
+from inrcodec.threads import cores
 
 SOME_FAILED = 1
 """Exit code of a batch of which something failed."""
@@ -186,7 +187,7 @@ def _run_all(batch: Batch, work: Work, interrupt: Interrupt) -> Iterator[Outcome
     line = BatchLine([job.cost for job in jobs], quiet=batch.quiet or not processes, lines=False)
     bound = [job.within(interrupt) for job in jobs] if not processes else jobs
     try:
-        for index, result in run_all(bound, processes, max(1, cores() // batch.jobs), interrupt.asked):
+        for index, result in run_all(bound, processes, max(1, cores() // max(1, processes)), interrupt.asked):
             outcome = result if isinstance(result, Outcome) else _died(jobs[index].task, result)
             shown = outcome.text if outcome.code or not batch.quiet else ""
             line.add(outcome.source, jobs[index].cost, bool(outcome.code), shown)

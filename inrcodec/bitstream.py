@@ -86,6 +86,7 @@ from typing import NoReturn
 import numpy as np
 
 from inrcodec import entropy
+from inrcodec.checks import check_type
 from inrcodec.entropy import varint
 from inrcodec.errors import (
     ChecksumError,
@@ -194,6 +195,8 @@ def parse(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Container:
 
     Raises BitstreamError for bytes that are no file of this version, LimitError for one over `limits`.
     """
+    check_type("data", data, bytes | bytearray | memoryview)
+    check_type("limits", limits, DecodeLimits)
     reader = _sealed(data, limits)
     if data[5] & ~_F32_SAFE:
         raise UnsupportedError(f"flags: 0x{data[5]:02x} has reserved bits, a newer decoder may know them")
@@ -359,7 +362,10 @@ def _metadata_sections(metadata: Metadata) -> Iterator[tuple[int, bytes]]:
 
 @within_memory()
 def metadata_of(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Metadata:
-    """The metadata in a file: opaque bytes, which may be hostile to whoever parses them. Errors as of `read`."""
+    """The metadata in a file: opaque bytes, which may be hostile to whoever parses them, and ask for no turn.
+
+    Errors as of `read`.
+    """
     sections = dict(parse(data, limits).sections)
     names = {key: kind for kind, key in _METADATA.items() if key in sections}
     return Metadata(**{kind: _block(kind.upper(), sections[key], limits) for key, kind in names.items()})

@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import files, images, metrics, rasters
-from inrcodec.commands import limits_of, naming, read
+from inrcodec import files, metrics, rasters
+from inrcodec.commands import limits_of, load_picture, naming, read
 from inrcodec.decoder import Picture, open_bytes
 from inrcodec.errors import RequestError
 from inrcodec.limits import DecodeLimits
-from inrcodec.terminal import say
+from inrcodec.sheets import Panel, sheet
+from inrcodec.terminal import printable, say
 
-_GAP = 8
-"""Pixels between the pictures that stand side by side."""
 _AMPLIFIED = 8
 """What differences are multiplied by to be seen."""
 
@@ -39,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"MS-SSIM         {similarity:.4f}" if math.isfinite(similarity) else "MS-SSIM         needs 176 pixels")
         print(f"most apart      {apart} codes of 255")
     if options.output is not None:
-        files.write_output(options.output, rasters.to_file(side_by_side(one, other), kind), options.a, options.force)
+        drawn = sheet(side_by_side(one, other, (options.a, options.b)))
+        files.write_output(options.output, rasters.to_file(drawn, kind), options.a, options.force)
         say(f"{options.output}: A, B, and {_AMPLIFIED} times their difference")
     return 0
 
@@ -64,7 +64,10 @@ def _pictures(a: str, b: str, limits: DecodeLimits) -> tuple[NDArray[np.uint8], 
 def _opened(name: str, limits: DecodeLimits) -> Picture | NDArray[np.uint8]:
     """An .inr file as a function, any other as pixels."""
     if Path(name).suffix.lower() != ".inr":
-        return images.to_array(name)
+        source = load_picture(name)
+        for note in source.notes:
+            say(f"inrcodec: {note}")
+        return source.codes
     with naming(name):
         return open_bytes(read(name, limits), limits=limits)
 
@@ -77,10 +80,22 @@ def _drawn(item: Picture | NDArray[np.uint8], name: str, size: tuple[int, ...]) 
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
-def side_by_side(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Both pictures (H, W, C) and their difference, amplified around grey, with white between; of RGBA the colours."""
-    colours = {1: 1, 2: 1, 3: 3, 4: 3}[one.shape[2]]
-    one, other = one[..., :colours], other[..., :colours]
+def side_by_side(one: NDArray[np.uint8], other: NDArray[np.uint8], names: tuple[str, str]) -> list[Panel]:
+    """Both pictures (H, W, C) and their differences, amplified around grey; that of alpha by itself."""
     apart = np.clip(128 + _AMPLIFIED * (other.astype(int) - one), 0, 255).astype(np.uint8)
-    gap = np.full((len(one), _GAP, colours), 255, np.uint8)
-    return np.concatenate([one, gap, other, gap, apart], axis=1).squeeze()
+    colours = 1 if one.shape[2] < 3 else 3
+    words = f"B - A, {_AMPLIFIED} times"
+    panels = [
+        Panel(one, (f"A: {printable(names[0])}",)),
+        Panel(other, (f"B: {printable(names[1])}", _numbers(one, other))),
+        Panel(apart[..., :colours], (words, "grey where they are equal")),
+    ]
+    if one.shape[2] % 2 == 0:
+        panels.append(Panel(apart[..., -1:], (f"{words}, of alpha", "grey where they are equal")))
+    return panels
+
+
+def _numbers(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> str:
+    psnr, similarity = metrics.psnr(one, other), metrics.ms_ssim(one, other)
+    told = f"PSNR {psnr:.2f} dB" if math.isfinite(psnr) else "equal"
+    return f"{told}, MS-SSIM {similarity:.4f}" if math.isfinite(similarity) else told

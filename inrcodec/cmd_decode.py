@@ -15,7 +15,8 @@ from inrcodec.files import STANDARD
 from inrcodec.limits import DecodeLimits
 from inrcodec.metadata import NO_METADATA, parse_kinds
 from inrcodec.pixels import Codes
-from inrcodec.terminal import Interrupt
+from inrcodec.terminal import Interrupt, ProgressLine
+from inrcodec.threads import checked
 
 _CHANNELS = ("colour", *KINDS)
 _KINDS = {kind.lower(): kind for kind in rasters.SUFFIXES.values()}
@@ -28,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
     work = Decode(
         _pair("size", options.size), options.scale, _box(options.region), options.channels, kind, options.depth,
         parse_kinds(options.metadata), options.device, options.exact, limits_of(options), options.force,
+        options.threads, not options.quiet,
     )  # fmt: skip
     return batch.run(plan, work, options.skip_existing)
 
@@ -51,8 +53,13 @@ class Decode:
     exact: bool
     limits: DecodeLimits
     force: bool
+    threads: int | None
+    shown: bool
+    """Whether progress is shown."""
 
     def __post_init__(self) -> None:
+        if self.threads is not None:
+            checked(self.threads)
         if self.scale is not None and not (math.isfinite(self.scale) and 0 < self.scale <= 1e6):
             raise RequestError(f"--scale {self.scale}: a number above 0 expected, such as 2 or 0.5")
         if self.channels not in _CHANNELS:
@@ -63,11 +70,16 @@ class Decode:
         kind = self.kind or ("PNG" if task.target == STANDARD else rasters.kind_of(task.target, ", or --format"))
         files.check_output(task.target, task.source, self.force)
         data = read(task.source, self.limits)
-        with naming(task.source):
-            picture = open_bytes(data, self.device, self.exact, self.limits, interrupt.asked)
-            image, white = self._drawn(picture, kind)
-            wanted = self.metadata if self.channels == "colour" else ()
-            metadata = bitstream.metadata_of(data, self.limits).only(wanted) if wanted else NO_METADATA
+        line = ProgressLine(before or "", quiet=before is None or not self.shown)
+        try:
+            with naming(task.source):
+                asked, report = interrupt.asked, line.draw
+                picture = open_bytes(data, self.device, self.exact, self.limits, asked, self.threads, report)
+                image, white = self._drawn(picture, kind)
+                wanted = self.metadata if self.channels == "colour" else ()
+                metadata = bitstream.metadata_of(data, self.limits).only(wanted) if wanted else NO_METADATA
+        finally:
+            line.clear()
         files.write_output(task.target, rasters.to_file(image, kind, metadata), task.source, self.force)
         height, width = image.shape[:2]
         facts = {"input": task.source, "output": task.target, "width": width, "height": height}

@@ -5,12 +5,14 @@ import functools
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from inrcodec import batch, checkpoint, extras, files, images
 from inrcodec.batch import Outcome, Task
+from inrcodec.commands import load_picture
 from inrcodec.config import EncoderConfig
-from inrcodec.errors import CheckpointError
+from inrcodec.errors import CheckpointError, RequestError
 from inrcodec.metadata import parse_kinds
 from inrcodec.progress import Monitor
 from inrcodec.terminal import NO_FILE, Interrupt, ProgressLine, Terminated, say
@@ -19,16 +21,27 @@ from inrcodec.terminal import NO_FILE, Interrupt, ProgressLine, Terminated, say
 def run(options: argparse.Namespace) -> int:
     """The command; returns its exit code."""
     extras.require("encode", *extras.ENCODER)
+    _check_output(options.output)
     plan = batch.plan(options, images.SUFFIXES, ".inr")
     shown, config = not options.quiet, config_of(options)
-    work = Encode(config, options.force, options.resume, options.checkpoint_every, options.verbose and shown, shown)
+    work = Encode(
+        config, options.force, options.resume, options.checkpoint_every, options.frame, options.verbose and shown, shown
+    )
     return batch.run(plan, work, options.skip_existing)
+
+
+def _check_output(name: str | None) -> None:
+    """Raise RequestError for the name of a picture: that is what `decode` writes."""
+    if name is not None and Path(name).suffix.lower() in images.SUFFIXES and not Path(name).is_dir():
+        raise RequestError(f"{name}: encode writes .inr files, decode pictures: use {Path(name).with_suffix('.inr')}")
 
 
 def config_of(options: argparse.Namespace) -> EncoderConfig:
     """What the options say of an encode; raises RequestError."""
     names = ("quality", "effort", "device", "seed", "prune", "bpp", "size", "psnr", "time_limit")
-    return EncoderConfig(**{name: getattr(options, name) for name in names}, metadata=parse_kinds(options.metadata))
+    threads = getattr(options, "threads", None)  # a fleet has workers instead
+    values = {name: getattr(options, name) for name in names}
+    return EncoderConfig(**values, metadata=parse_kinds(options.metadata), threads=threads)
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,8 @@ class Encode:
     resume: bool
     checkpoint_every: float
     """Seconds."""
+    frame: int | None
+    """Of pictures of several; None: the first, and that is said."""
     verbose: bool
     shown: bool
     """Whether notes and progress are shown."""
@@ -53,8 +68,9 @@ class Encode:
         @functools.cache
         def note(text: str) -> None:
             """Say something once."""
-            line.clear()
-            say(f"inrcodec: {text}")
+            if self.shown:
+                line.clear()
+                say(f"inrcodec: {text}")
 
         path = checkpoint.path_for(task.target)
         keeper = checkpoint.Checkpoint(path, self.resume, self.checkpoint_every, note, interrupt.settled)
@@ -78,7 +94,7 @@ class Encode:
     def _encoded(
         self, task: Task, interrupt: Interrupt, line: ProgressLine, note: Any, keeper: Any, start: float
     ) -> Any:
-        image = images.load(task.source)
+        image = load_picture(task.source, self.frame)
         from inrcodec.encoder import encode_with_report
 
         try:

@@ -11,8 +11,8 @@ from inrcodec import extras, fleet
 from inrcodec.batch import SOME_FAILED, summary
 from inrcodec.cmd_encode import config_of
 from inrcodec.errors import RequestError
-from inrcodec.pool import cores
 from inrcodec.terminal import BatchLine, say
+from inrcodec.threads import cores
 
 
 def run(options: argparse.Namespace) -> int:

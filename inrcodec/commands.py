@@ -3,11 +3,13 @@
 import argparse
 import contextlib
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import fields, replace
 
-from inrcodec import files
-from inrcodec.errors import BitstreamError, InrError, RequestError
+from inrcodec import files, images
+from inrcodec.errors import BitstreamError, InrError, NotInstalledError, RequestError
+from inrcodec.images import Source
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
 
 INR_SUFFIXES = (".inr",)
@@ -17,6 +19,13 @@ def read(name: str, limits: DecodeLimits) -> bytes:
     """The bytes of the .inr file to read; "-" is standard input."""
     cure = ": to accept it, --limit max_file_bytes=BYTES"
     return files.read_bounded(name, limits.max_file_bytes, BitstreamError, cure)
+
+
+def load_picture(name: str, frame: int | None = None) -> Source:
+    """A picture file. What Pillow warns of, damaged metadata, is not shown: what matters of it is in the notes."""
+    with warnings.catch_warnings():  # of this process, which is the command's own
+        warnings.simplefilter("ignore")
+        return images.load(name, frame)
 
 
 def limits_of(options: argparse.Namespace) -> DecodeLimits:
@@ -33,10 +42,10 @@ def limits_of(options: argparse.Namespace) -> DecodeLimits:
 
 @contextlib.contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Errors of ours from inside, with the name of the file that they are about; requests are not about a file."""
+    """Errors of ours from inside, led by the name of the file, unless they are about a request or an installation."""
     try:
         yield
-    except RequestError:
+    except (RequestError, NotInstalledError):
         raise
     except InrError as error:
         raise error.about(name) from error

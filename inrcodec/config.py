@@ -1,8 +1,12 @@
 """What a user chooses of an encode, checked as far as it can be without the picture."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
+
+from inrcodec import threads
+from inrcodec.checks import check_types
 from inrcodec.errors import RequestError
 from inrcodec.metadata import DEFAULT_KINDS, KINDS
 
@@ -22,7 +26,7 @@ class EncoderConfig:
     device: str = "auto"
     """"cpu", "cuda", or "auto": CUDA where there is one."""
     seed: int = 0
-    """Of the start and of the batches. Same picture, seed, device and thread count: same bytes."""
+    """Of the start and of the batches. Same picture, seed and device: same bytes."""
     prune: float = 0.0
     """Fraction of the weights to prune, see `PruneConfig`."""
     bpp: float | None = None
@@ -38,8 +42,15 @@ class EncoderConfig:
     """Seconds: where the whole encode would take longer, the plan that promises the best picture in this time is made
     in its place, and held to it by the clock. The file then depends on how fast the machine is. TimeLimitError where
     there is no time for any."""
+    threads: int | None = field(default=None, repr=False)
+    """Of the CPU; by default as many as torch uses: OMP_NUM_THREADS, or all cores. The file does not depend on it, so
+    `repr`, which decides whether a checkpoint is gone on with, leaves it out."""
 
     def __post_init__(self) -> None:
+        check_types(self)
+        for name, value in vars(self).items():
+            if isinstance(value, np.generic):  # equal options have equal texts, which checkpoints compare
+                object.__setattr__(self, name, value.item())
         targets = [name for name in ("quality", "bpp", "size", "psnr") if getattr(self, name) is not None]
         if len(targets) > 1:
             raise RequestError(f"{' and '.join(targets)}: choose one of them")
@@ -59,5 +70,7 @@ class EncoderConfig:
             raise RequestError(f"metadata: {unknown[0]!r} is none of {', '.join(KINDS)}")
         if not 0 <= self.prune < 1:
             raise RequestError(f"prune: {self.prune} is not in 0 .. 1")
+        if self.threads is not None:
+            threads.checked(self.threads)
         if not 0 <= self.seed < 2**32:
             raise RequestError(f"seed: {self.seed} is not in 0 .. 2^32 - 1")

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec import bitstream, pixels
-from inrcodec.backends import Precision, numpy_backend
+from inrcodec.backends import DEFAULT_MANNER, Manner, Precision, numpy_backend
 from inrcodec.decoder import Picture
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
 from inrcodec.model import QuantizedModel
+from inrcodec.threads import count
 
 MOST_DIFFERING = 1e-4
 """Class M: largest fraction of samples that are not those of class X; and none is more than one code away."""
@@ -50,23 +51,25 @@ def content_hash(drawn: NDArray[np.uint8]) -> int:
     return zlib.crc32(np.ascontiguousarray(drawn).data)
 
 
-def is_f32_safe(model: QuantizedModel) -> bool:
+def is_f32_safe(model: QuantizedModel, manner: Manner = DEFAULT_MANNER) -> bool:
     """Whether class M holds of float32 at the native size, and at twice that."""
-    return all(_agreement(model, scale).within_class_m for scale in (1, 2))
+    return all(_agreement(model, scale, manner).within_class_m for scale in (1, 2))
 
 
-def _agreement(model: QuantizedModel, scale: int) -> Agreement:
+def _agreement(model: QuantizedModel, scale: int, manner: Manner = DEFAULT_MANNER) -> Agreement:
     """float32 against float64 at a multiple of the native size."""
     index = pixels.spread(scale * model.height, scale * model.width, MOST_POINTS)
     coords = pixels.pixel_points(model.height, model.width, index, scale)
-    single, double = (pixels.to_codes(numpy_backend(model, dtype)(coords)) for dtype in (np.float32, np.float64))
+    backends = (numpy_backend(model, dtype, manner) for dtype in (np.float32, np.float64))
+    single, double = (pixels.to_codes(backend(coords)) for backend in backends)
     return compare(single, double)
 
 
-def certify(model: QuantizedModel) -> QuantizedModel:
-    """The model with what the encoder has to find out of it: F32_SAFE and HASH."""
-    drawn = Picture(model, numpy_backend(model, np.float64)).render()
-    return replace(model, f32_safe=is_f32_safe(model), content_hash=content_hash(drawn))
+def certify(model: QuantizedModel, threads: int | None = None) -> QuantizedModel:
+    """The model with what the encoder has to find out of it: F32_SAFE and HASH; on so many threads, or by default."""
+    manner = Manner(count(threads))
+    drawn = Picture(model, numpy_backend(model, np.float64, manner)).render()
+    return replace(model, f32_safe=is_f32_safe(model, manner), content_hash=content_hash(drawn))
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,15 @@ class Verdict:
         return "within class M" if self.default.differing else "exact"
 
 
-def verify(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Verdict:
-    """Draw a file in both classes, and compare with each other and with its HASH. Errors as of `decoder.decode`."""
-    model = bitstream.read(data, limits)
+def verify(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS, threads: int | None = None) -> Verdict:
+    """Draw a file in both classes, and compare with each other and with its HASH.
+
+    `threads` and errors as of `decoder.open_bytes`.
+    """
+    model, manner = bitstream.read(data, limits), Manner(count(threads))
 
     def drawn(dtype: Precision) -> NDArray[np.uint8]:
-        return Picture(model, numpy_backend(model, dtype), limits, len(data)).render()
+        return Picture(model, numpy_backend(model, dtype, manner), limits, len(data)).render()
 
     exact = drawn(np.float64)
     default = drawn(np.float32) if model.f32_safe else exact

@@ -14,16 +14,21 @@ inv(H) = U^T U, U upper triangular in the order of rounding, weight i moved by e
 so 1 / U[i, i]^2 is the curvature that is left in weight i: about a sixth of H[i, i] on average, which is 1.3 bits a
 weight (docs/experiments.md).
 
+Both take products of whole tiles, on threads of our own, which each do theirs alone (`threads.py`): the tiles are the
+same whatever the number of threads, and so is the result. Only half of the symmetric H is summed; and as H = R R^T with
+R upper triangular, the Cholesky factor of H read backwards, U is the inverse of R, column by column.
+
 Memory grows with the square of the number of weights; above `block` of them H is cut into blocks of neighbouring
 weights, along the layers, and an error stays within its block.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from inrcodec import threads
 from inrcodec.entropy import MAX_SYMBOL
 from inrcodec.fit import Picture, PixelSums
 from inrcodec.network import Network
@@ -32,6 +37,8 @@ BLOCK = 6144
 """Weights in a block: 150 MB for its matrix, as much for its factor, 600 MB in between."""
 _JACOBIAN_ENTRIES = 1 << 23
 _PANEL = 128
+_TILE = 256
+"""Rows or columns that a thread takes at once."""
 
 
 def probes(picture: Picture, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -63,8 +70,38 @@ def gauss_newton(
     for rows, their_signs in zip(torch.split(index, at_once), torch.split(signs, at_once), strict=True):
         jacobian = sums.jacobian(values, rows, their_signs)
         for matrix, part in zip(matrices, within, strict=True):
-            matrix.addmm_(jacobian[part], jacobian[part].T)
+            _add_square(matrix, jacobian[part])
+    for matrix in matrices:
+        _mirror(matrix)
     return [matrix.div_(len(index) * picture.channels) for matrix in matrices]
+
+
+def _add_square(matrix: Tensor, factor: Tensor) -> None:
+    """Add factor factor^T, its lower triangle and what is in the same tiles, to `matrix`."""
+
+    def tile(rows: slice) -> None:
+        matrix[rows, : rows.stop].addmm_(factor[rows], factor[: rows.stop].T)
+
+    _in_tiles(tile, len(matrix), matrix.device)
+
+
+def _mirror(matrix: Tensor) -> None:
+    """Make the upper triangle the lower one's mirror image."""
+    for rows in _tiles(len(matrix)):
+        matrix[rows, rows.stop :] = matrix[rows.stop :, rows].T
+
+
+def _tiles(count: int) -> list[slice]:
+    return [slice(start, min(start + _TILE, count)) for start in range(0, count, _TILE)]
+
+
+def _in_tiles(work: Callable[[slice], None], count: int, device: torch.device) -> None:
+    """`work` on the tiles of `count` rows or columns; the last ones first, which take the longest."""
+    tiles = _tiles(count)[::-1]
+    with threads.single_torch():
+        threads.spread(
+            len(tiles), lambda: lambda tile: work(tiles[tile]), threads.count() if device.type == "cpu" else 1
+        )
 
 
 def inverse_factor(matrix: Tensor, damping: float) -> Tensor:
@@ -73,18 +110,36 @@ def inverse_factor(matrix: Tensor, damping: float) -> Tensor:
     A matrix that is singular, indefinite or not finite even so gets ten times the damping until it factors.
     """
     while True:
-        wide = torch.nan_to_num(matrix.double(), 0.0, 0.0, 0.0)
+        wide = torch.nan_to_num(matrix.double(), 0.0, 0.0, 0.0).flip(0, 1)
         wide.diagonal().add_(damping * wide.diagonal().abs().mean().clamp_min(1e-30))
-        lower, failed = torch.linalg.cholesky_ex(wide)
+        with threads.single_torch():
+            lower, failed = torch.linalg.cholesky_ex(wide)
         del wide
         if not failed:
-            factor: Tensor
-            factor, failed = torch.linalg.cholesky_ex(torch.cholesky_inverse(lower), upper=True)
-            if not failed and bool(torch.isfinite(factor).all()):
-                return factor
+            factor = _triangular_inverse(lower)
+            del lower
+            if bool(torch.isfinite(factor).all()):
+                return factor.flip(0, 1)
         damping = max(10 * damping, 1e-12)
 
 
+def _triangular_inverse(lower: Tensor) -> Tensor:
+    """Of a lower triangular matrix, columns tile by tile."""
+    inverse = torch.zeros_like(lower)
+
+    def tile(columns: slice) -> None:
+        ones = torch.zeros(
+            len(lower) - columns.start, columns.stop - columns.start, dtype=lower.dtype, device=lower.device
+        )
+        ones.diagonal().fill_(1)
+        rest = slice(columns.start, None)
+        inverse[rest, columns] = torch.linalg.solve_triangular(lower[rest, rest], ones, upper=False)
+
+    _in_tiles(tile, len(lower), lower.device)
+    return inverse
+
+
+@threads.single_torch()
 def compensate(weights: Tensor, factor: Tensor, steps: Tensor, count: int) -> Tensor:
     """Round the first `count` of `weights` to multiples of `steps`; the others make up for it.
 

@@ -3,8 +3,9 @@
 NumPy evaluates the network unless a GPU is asked for; neither torch nor torchao is imported on that path. In float32
 where the file says that this is safe, else, or when asked for, in float64: classes M and X of `bitstream.py`.
 
-Work goes through in blocks: bands of output rows, and within them chunks of points that stay in the processor's cache.
-So the memory is that of the output and a few megabytes, whatever the size.
+Work goes through in blocks: bands of output rows, and within them chunks of points that stay in a core's cache, on as
+many threads as may be used (`threads.py`). So the memory is that of the output and a few megabytes, and up to four more
+for each thread, whatever the size. Samples do not depend on the number of threads.
 
 Below its native size a picture holds detail finer than the output's pixels. Sampling it at their centres would alias,
 so it is sampled on a finer grid, k points along each side of every output pixel, k the least that samples at the native
@@ -20,17 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec import backends, bitstream, pixels, resample, siren
-from inrcodec.backends import Backend, Samples, Stopped
-from inrcodec.errors import CorruptError, RequestError, StoppedError
+from inrcodec.backends import JET_WORK, Backend, JetBackend, Manner, Samples, Stopped
+from inrcodec.checks import check_type, check_types
+from inrcodec.errors import CorruptError, RequestError
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.model import QuantizedModel
 from inrcodec.pixels import DEPTHS, Codes
-from inrcodec.progress import never
+from inrcodec.progress import Report, never, silent
+from inrcodec.threads import count
 
-JET_WORK = 4
-"""Times the multiplications of a value that a value with its derivatives takes: two slopes and a bend go with it."""
 _BAND = 262_144
 """Points whose float colours are held at once, before they are averaged and rounded."""
+_BAND_MACS = 2**34
+"""Multiplications of a band, at most, if it has more than a row: a second or so between two reports."""
 MAX_SUPERSAMPLING = 16
 """Most points along each side of an output pixel."""
 
@@ -47,6 +50,9 @@ class Region:
     """Its rows."""
     width: int
     """Its columns."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "region ")
 
 
 @dataclass(frozen=True)
@@ -71,12 +77,23 @@ class Picture:
         evaluate: Backend,
         limits: DecodeLimits = DEFAULT_LIMITS,
         file_bytes: int = 0,
-        stopped: Stopped = never,
+        jet: Callable[[], JetBackend] | None = None,
+        report: Report = silent,
     ) -> None:
-        """`evaluate` is the backend of `model`; `file_bytes` are those of its file, 0 where it has none."""
+        """`evaluate` is the backend of `model`, and `jet` makes that of its derivatives, the first time; by default
+        NumPy's. `file_bytes` are those of its file, 0 where it has none. `report`: see `open_bytes`.
+        """
         self.model = model
-        self._evaluate, self._stopped = evaluate, stopped
-        self._limits, self._file_bytes = limits, file_bytes
+        self._evaluate, self._make_jet = evaluate, jet or (lambda: backends.numpy_jet(model))
+        self._limits, self._file_bytes, self._report = limits, file_bytes, report
+        self.opened_as: tuple[object, ...] = ()
+        """Arguments of `open_bytes` that open it again, where it was made by that."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """What a pickle holds is the file: whoever loads it opens that, without `stopped` and `report`."""
+        if not self.opened_as:
+            raise TypeError("a Picture that was not made by inrcodec.open does not pickle")
+        return open_bytes, self.opened_as
 
     @property
     def height(self) -> int:
@@ -154,7 +171,7 @@ class Picture:
         _check_manner(depth, supersampling)
         frame = self._frame(size, region, supersampling)
         out = np.empty((frame.height, frame.width, self.channels), DEPTHS[depth])
-        _fill(out, (pixels.to_codes(band, depth) for band in self._bands(frame, self._finite)))
+        self._fill(out, (pixels.to_codes(band, depth) for band in self._bands(frame, self._finite)))
         return out[..., 0] if self.channels == 1 else out
 
     def jet(self, coords: NDArray[np.floating]) -> siren.Jet:
@@ -179,20 +196,14 @@ class Picture:
         return laplacian
 
     @cached_property
-    def _params(self) -> list[NDArray[np.float64]]:
-        """The network's tensors, for derivatives."""
-        return [value.astype(np.float64) for value in self.model.dequantize()]
+    def _derive(self) -> JetBackend:
+        """With float64 weights of its own, which nobody needs who asks for no derivatives."""
+        return self._make_jet()
 
     @within_memory()
     @np.errstate(all="ignore")
     def _jet(self, points: NDArray[np.float32]) -> siren.Jet:
-        chunk = max(1, min(backends.CHUNK, backends.CHUNK_MACS // self.model.arch.param_count()) // JET_WORK)
-        parts = []
-        for start in range(0, max(1, len(points)), chunk):
-            if self._stopped():
-                raise StoppedError("stopped while derivatives were being drawn")
-            parts.append(siren.jet(self.model.arch, self._params, points[start : start + chunk].astype(np.float64), np))
-        value, gradient, laplacian = (np.concatenate(part) for part in zip(*parts, strict=True))
+        value, gradient, laplacian = self._derive(points)
         if not all(np.isfinite(part).all() for part in (value, gradient, laplacian)):
             raise CorruptError("weights: the network's derivatives are not finite")
         return siren.Jet((value + 1) / 2, gradient / 2, laplacian / 2)
@@ -217,11 +228,13 @@ class Picture:
             raise RequestError(f"channels: {kind!r} is none of {', '.join(shapes)}")
         frame = self._frame(size, region, MAX_SUPERSAMPLING, JET_WORK)
         out = np.empty((frame.height, frame.width, *shapes[kind]), np.float32)
-        _fill(out, self._bands(frame, lambda points: getattr(self._jet(points), kind).reshape(len(points), -1)))
+        self._fill(out, self._bands(frame, lambda points: getattr(self._jet(points), kind).reshape(len(points), -1)))
         return out
 
     def _frame(self, size: tuple[int, int] | None, region: Region | None, supersampling: int, work: int = 1) -> _Frame:
         """Where to draw, checked; a point takes `work` times the network's multiplications."""
+        check_type("size", size, tuple[int, int] | None)
+        check_type("region", region, Region | None)
         region = region or Region(0, 0, self.height, self.width)
         self._check_region(region)
         height, width = size or (region.height, region.width)
@@ -257,11 +270,21 @@ class Picture:
         columns = pixels.axis_positions(
             self.width, longer, region.left, region.left + region.width, frame.width * frame.across
         )
-        step = frame.down * max(1, _BAND // (len(columns) * frame.down))
+        most = min(_BAND, _BAND_MACS // self.model.arch.param_count())
+        step = frame.down * max(1, most // (len(columns) * frame.down))
         parts = (rows[start : start + step] for start in range(0, len(rows), step))
         pieces = (evaluate(pixels.grid(part, columns)).reshape(len(part), len(columns), -1) for part in parts)
         fewer = resample.reduce_rows(pieces, frame.down, frame.height)
         return (resample.reduce_columns(rows, frame.across) for rows in fewer)
+
+    def _fill(self, out: Codes, bands: Iterator[Samples]) -> None:
+        """Write bands of rows, whose values may lie flat, one below the other."""
+        done = 0
+        for band in bands:
+            out[done : done + len(band)] = band.reshape(len(band), *out.shape[1:])
+            done += len(band)
+            if len(band):
+                self._report(done, len(out))
 
     def _check_work(self, points: int) -> None:
         work = points * self.model.arch.param_count()
@@ -278,15 +301,9 @@ class Picture:
         return values
 
 
-def _fill(out: Codes, bands: Iterator[Samples]) -> None:
-    """Write bands of rows, whose values may lie flat, one below the other."""
-    start = 0
-    for band in bands:
-        out[start : start + len(band)] = band.reshape(len(band), *out.shape[1:])
-        start += len(band)
-
-
 def _check_manner(depth: int, supersampling: int) -> None:
+    check_type("depth", depth, int)
+    check_type("supersampling", supersampling, int)
     if depth not in DEPTHS:
         raise RequestError(f"depth: {depth} is none of {', '.join(map(str, DEPTHS))}")
     if not 1 <= supersampling <= MAX_SUPERSAMPLING:
@@ -300,18 +317,41 @@ def open_bytes(
     exact: bool = False,
     limits: DecodeLimits = DEFAULT_LIMITS,
     stopped: Stopped = never,
+    threads: int | None = None,
+    report: Report = silent,
 ) -> Picture:
     """The picture in the bytes of an .inr file.
 
-    `device` is "cpu" (NumPy), or a torch device such as "cuda", which needs torch. `exact` draws in float64 (class X).
-    `stopped` is asked between chunks of points; when it says so the rendering ends with StoppedError.
-    Raises BitstreamError or LimitError for the bytes, RequestError where there is no such device.
+    Args:
+        data: the whole file.
+        device: "cpu" (NumPy), or a torch device such as "cuda", which needs torch.
+        exact: draw in float64 (class X).
+        limits: what to accept.
+        stopped: asked between chunks of points, in the caller's thread; when it says so the rendering ends with
+            StoppedError.
+        threads: of the CPU, to draw with; by default as many as OMP_NUM_THREADS says, else all cores that this process
+            may use. What is drawn does not depend on it.
+        report: told (rows drawn, of how many) of a rendering as it goes on, in the caller's thread.
+
+    Raises:
+        BitstreamError, LimitError: for the bytes.
+        RequestError: there is no such device, or fewer than one thread is asked for.
+        ResourceError: there is not enough memory, of the device or of the machine.
     """
+    check_type("device", device, str)
+    manner = Manner(count(threads), stopped)
     model = bitstream.read(data, limits)
     dtype = backends.precision(model, exact)
     if device == "cpu":
-        return Picture(model, backends.numpy_backend(model, dtype, stopped), limits, len(data), stopped)
-    return Picture(model, backends.torch_backend(model, device, dtype, stopped), limits, len(data), stopped)
+        evaluate, jet = backends.numpy_backend(model, dtype, manner), lambda: backends.numpy_jet(model, manner)
+    else:
+        evaluate, jet = (
+            backends.torch_backend(model, device, dtype, manner),
+            lambda: backends.torch_jet(model, device, manner),
+        )
+    picture = Picture(model, evaluate, limits, len(data), jet, report)
+    picture.opened_as = bytes(data), device, exact, limits
+    return picture
 
 
 def decode(
@@ -322,6 +362,7 @@ def decode(
     exact: bool = False,
     limits: DecodeLimits = DEFAULT_LIMITS,
     depth: int = 8,
+    threads: int | None = None,
 ) -> Codes:
     """The pixels of an .inr file: `open_bytes` and `Picture.render` in one call, with their arguments and errors."""
-    return open_bytes(data, device, exact, limits).render(size, region, depth)
+    return open_bytes(data, device, exact, limits, threads=threads).render(size, region, depth)

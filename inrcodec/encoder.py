@@ -23,7 +23,9 @@ from inrcodec import (
     metrics,
     pixels,
     targets,
+    threads,
 )
+from inrcodec.checks import check_type
 from inrcodec.compress import Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
 from inrcodec.deadline import Deadline, Timetable, narrowed, shortened
@@ -95,8 +97,18 @@ def encode_with_report(
     A time limit counts from `begun` on, a time of `time.monotonic`; by default from now. Also raises CheckpointError
     where what `keeper` has kept is damaged, or is not of this picture and these options.
     """
-    deadline = Deadline(config.time_limit, begun)
+    check_type("config", config, EncoderConfig)
+    count = config.threads or threads.chosen() or threads.torch_count()
+    with threads.using(count), threads.single_torch(), threads.single_blas():
+        return _encoded(image, config, monitor, keeper, Deadline(config.time_limit, begun))
+
+
+def _encoded(
+    image: images.ImageLike, config: EncoderConfig, monitor: Monitor, keeper: Keeper, deadline: Deadline
+) -> Encoded:
     source = images.load(image)
+    for text in source.notes:
+        monitor.note(text)
     codes, metadata = source.codes, source.metadata.only(config.metadata)
     height, width, channels = codes.shape
     goal = choose_goal(config, height, width, channels, bitstream.metadata_bytes(metadata))
@@ -228,9 +240,8 @@ def verify(data: bytes, original: NDArray[np.uint8], network: Network) -> float:
         if not all(np.array_equal(a, b.detach().cpu()) for a, b in zip(stored, network.values, strict=True)):
             raise VerifyError("the file just written holds other weights than the fitted network")
         decoded = decoder.decode(data)
-        drawn = decoder.Picture(
-            model, backends.torch_backend(model, str(network.device), backends.precision(model))
-        ).render()
+        manner, dtype = backends.Manner(threads.count()), backends.precision(model)
+        drawn = decoder.Picture(model, backends.torch_backend(model, str(network.device), dtype, manner)).render()
     except (BitstreamError, LimitError) as error:
         raise VerifyError(f"the file just written does not decode: {error}") from error
     apart = np.mean(np.maximum(decoded, drawn) - np.minimum(decoded, drawn) > 1)

@@ -1,4 +1,4 @@
-"""Files in and out: bounded reads of regular files, and writes that leave the whole new file or the old state.
+"""Files in and out: bounded reads of files and pipes, and writes that leave the whole new file or the old state.
 
 A write goes through a temporary file beside its target, `.NAME-MARK-PID-RANDOM.tmp`. MARK is a hash of the target's
 whole name and of the machine's, so that the next write to the same target knows, and removes, what a killed process has
@@ -7,9 +7,11 @@ left.
 
 import contextlib
 import hashlib
+import io
 import os
 import platform
 import re
+import select
 import stat
 import sys
 import tempfile
@@ -26,16 +28,25 @@ _PIECE = 1 << 20
 """Bytes that are asked for at once, however many are allowed."""
 
 
-def read_bounded(name: str, limit: int, refusal: type[InrError] = InputImageError, cure: str = "") -> bytes:
-    """The bytes of a regular file or of standard input ("-"), at most `limit`.
+_STANDARD_INPUTS = (STANDARD, "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+_PATIENCE = 10.0
+"""Seconds for a program to open the other end of a pipe."""
 
-    Raises `refusal` where it cannot be read, LimitError with the `cure` where it is longer.
+
+def read_bounded(name: str, limit: int, refusal: type[InrError] = InputImageError, cure: str = "") -> bytes:
+    """The bytes of a regular file, of a pipe, or of standard input ("-", /dev/stdin), at most `limit`.
+
+    Raises `refusal` where it cannot be read, which is so of folders, sockets, devices, and of a pipe that nothing has
+    written to in ten seconds and nothing is about to; LimitError with the `cure` where it is longer.
     """
     try:
-        if name == STANDARD:
+        if name in _STANDARD_INPUTS:
             return read_up_to(sys.stdin.buffer, name, limit, cure)
-        if not stat.S_ISREG(os.stat(name).st_mode):
-            raise refusal(f"{name}: not a regular file")
+        mode = os.stat(name).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+            raise refusal(f"{name}: neither a regular file nor a pipe")
+        if stat.S_ISFIFO(mode):
+            return _read_pipe(name, limit, refusal, cure)
         with open(name, "rb") as file:
             return read_up_to(file, name, limit, cure)
     except InrError:
@@ -44,7 +55,19 @@ def read_bounded(name: str, limit: int, refusal: type[InrError] = InputImageErro
         raise refusal(f"{name}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def read_up_to(file: BinaryIO, name: str, limit: int, cure: str = "") -> bytes:
+def _read_pipe(name: str, limit: int, refusal: type[InrError], cure: str) -> bytes:
+    """A plain open waits for a writer, for ever if none ever comes; this one does not, and what follows does."""
+    first: bytes | None = None
+    with open(os.open(name, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as pipe:
+        if not select.select([pipe], [], [], _PATIENCE)[0]:
+            first = pipe.read(1)
+            if first == b"":
+                raise refusal(f"{name}: a pipe that nothing writes to")
+        os.set_blocking(pipe.fileno(), True)
+        return (first or b"") + read_up_to(pipe, name, limit, cure)
+
+
+def read_up_to(file: BinaryIO | io.RawIOBase, name: str, limit: int, cure: str = "") -> bytes:
     """What is left of an open file; memory is that of what is there, not of what is allowed.
 
     Raises LimitError with the `cure` where that is more than `limit` bytes.

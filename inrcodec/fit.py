@@ -23,10 +23,9 @@ from queue import Empty, SimpleQueue
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from inrcodec import memory, pixels
+from inrcodec import memory, pixels, threads
 from inrcodec.errors import CheckpointError, ResourceError
 from inrcodec.kernels import Tape
 from inrcodec.metrics import psnr_of_mse
@@ -119,17 +118,16 @@ class Picture:
 
 @contextmanager
 def chunk_map(device: torch.device) -> Iterator[Map]:
-    """A `map` over chunks: on the CPU one worker per torch thread, each with one thread; elsewhere the plain one."""
+    """A `map` over chunks, elsewhere than on the CPU the plain one.
+
+    On the CPU it has as many workers as the caller is using threads, else as torch is, each with one thread.
+    """
     if device.type != "cpu":
         yield map
         return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-            yield pool.map
-    finally:
-        torch.set_num_threads(threads)
+    workers = threads.chosen() or threads.torch_count()
+    with threads.single_torch(), threads.single_blas(), ThreadPoolExecutor(workers) as pool:
+        yield pool.map
 
 
 OfChunk = Callable[[Tape, Sequence[Array], Tensor], list[Tensor]]

@@ -38,7 +38,7 @@ _SIZE_AIM = 0.993
 
 def most_bytes(height: int, width: int, channels: int) -> float:
     """Of a file for a PSNR, without metadata."""
-    return max(MOST_OF_RAW * height * width * channels, LEAST_MOST)
+    return min(max(MOST_OF_RAW * height * width * channels, LEAST_MOST), ladder.largest_bytes(height, width))
 
 
 def choose_goal(config: EncoderConfig, height: int, width: int, channels: int, beside: int = 0) -> targets.Goal:

@@ -1,4 +1,4 @@
-"""A SIREN forward and backward over one chunk of pixels, written out by hand, in buffers that are allocated once.
+"""A SIREN forward and backward over one chunk of points, written out by hand, in buffers that are allocated once.
 
 Features come first, (neurons, pixels): matrix products are faster so, and a layer's bias is one more column of its
 matrix, against a row of ones. For layer l with matrix M_l = [W_l | b_l] and A_l = [a_l; 1],
@@ -19,19 +19,22 @@ from typing import Any
 from inrcodec.siren import Array, SirenArch
 
 
-class Tape:
-    """The buffers of one chunk: use one per thread."""
+class Forward:
+    """The forward pass over a chunk, as a decoder takes it: all layers share two buffers. Use one per thread."""
 
     def __init__(self, arch: SirenArch, pixels: int, xp: Any, empty: Callable[[int, int], Array]) -> None:
-        """Room for `pixels` pixels; `empty` makes a float32 array of a shape, where the network is."""
-        sizes = (2, *arch.dim_hidden, arch.channels)
+        """Room for `pixels` points; `empty` makes an array of a shape, where the network is and of its type."""
         self._xp = xp
         self.pixels = pixels
-        self._inputs = [empty(size + 1, pixels) for size in sizes[:-1]]
-        self._slopes = [empty(size, pixels) for size in sizes[1:]]
-        self._deltas = [empty(size, pixels) for size in sizes[1:-1]]
-        for inputs in self._inputs:
-            inputs[-1] = 1
+        sizes = (2, *arch.dim_hidden, arch.channels)
+        self._inputs, self._sums = self._buffers([size + 1 for size in sizes[:-1]], sizes[1:], empty)
+
+    def _buffers(
+        self, ins: Sequence[int], outs: Sequence[int], empty: Callable[[int, int], Array]
+    ) -> tuple[list[Array], list[Array]]:
+        """Of every layer: A_l, and room for z_{l+1}."""
+        inputs, sums = empty(max(ins), self.pixels), empty(max(outs), self.pixels)
+        return [inputs[:size] for size in ins], [sums[:size] for size in outs]
 
     def forward(self, matrices: Sequence[Array], coords: Array) -> Array:
         """(N, 2) coords, N at most `pixels` -> (channels, N) outputs, to be read before the next call.
@@ -41,12 +44,29 @@ class Tape:
         count = len(coords)
         self._inputs[0][:2, :count] = coords.T
         for layer, matrix in enumerate(matrices):
-            slopes = self._slopes[layer][:, :count]
-            self._xp.matmul(matrix, self._inputs[layer][:, :count], out=slopes)
+            inputs, sums = self._inputs[layer][:, :count], self._sums[layer][:, :count]
+            inputs[-1] = 1
+            self._xp.matmul(matrix, inputs, out=sums)
             if layer + 1 < len(matrices):
-                self._xp.sin(slopes, out=self._inputs[layer + 1][:-1, :count])
-                self._xp.cos(slopes, out=slopes)
-        return slopes
+                self._xp.sin(sums, out=self._inputs[layer + 1][:-1, :count])
+                self._keep(sums)
+        return sums
+
+    def _keep(self, sums: Array) -> None:
+        """What is to be left of z; nothing reads it again."""
+
+
+class Tape(Forward):
+    """A forward pass that leaves what the backward pass needs: each layer's inputs, and slopes in place of its sums."""
+
+    def _buffers(
+        self, ins: Sequence[int], outs: Sequence[int], empty: Callable[[int, int], Array]
+    ) -> tuple[list[Array], list[Array]]:
+        self._deltas = [empty(size, self.pixels) for size in outs[:-1]]
+        return [empty(size, self.pixels) for size in ins], [empty(size, self.pixels) for size in outs]
+
+    def _keep(self, sums: Array) -> None:
+        self._xp.cos(sums, out=sums)
 
     def backward(self, matrices: Sequence[Array], delta: Array) -> Iterator[tuple[Array, Array]]:
         """From `delta`, (channels, N), d objective / d output: (d_{l+1}, A_l) of every layer, the last one first."""
@@ -56,5 +76,5 @@ class Tape:
             if layer:
                 below = self._deltas[layer - 1][:, :count]
                 self._xp.matmul(matrices[layer][:, :-1].T, delta, out=below)
-                below *= self._slopes[layer - 1][:, :count]
+                below *= self._sums[layer - 1][:, :count]
                 delta = below

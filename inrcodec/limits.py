@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inrcodec.checks import check_types
 from inrcodec.errors import LimitError, RequestError, ResourceError
 from inrcodec.pixels import MAX_PIXELS, MAX_SIDE
 
@@ -41,6 +42,7 @@ class DecodeLimits:
     picture drawn at its native size takes about 1.5 a pixel."""
 
     def __post_init__(self) -> None:
+        check_types(self, "limit ")
         for name, value in vars(self).items():
             if not 0 <= value <= _MOST:
                 raise RequestError(f"limit {name}: {value} is not in 0 .. 2^60")

@@ -1,12 +1,18 @@
-"""What a picture's file says beside its pixels: colour profile, Exif, XMP. Opaque bytes here, never parsed.
+"""What a picture's file says beside its pixels: colour profile, Exif, XMP. Opaque bytes, but for an orientation.
 
 An .inr file is a few kilobytes, and so are these, so only what changes the picture is kept unless asked: the profile,
 and it too is left out where it says sRGB, which is what an .inr file without a profile means.
+
+Pixels are upright wherever they are, so there is no `Metadata` that asks for a turn: not of what is to be encoded, nor
+of what a file holds, whoever wrote it.
 """
 
 from dataclasses import dataclass, fields
 
+from inrcodec.checks import check_types
 from inrcodec.errors import RequestError
+from inrcodec.icc import is_srgb
+from inrcodec.orientation import upright_exif, upright_xmp
 
 
 @dataclass(frozen=True)
@@ -16,9 +22,15 @@ class Metadata:
     icc: bytes = b""
     """A colour profile of the samples as they are stored."""
     exif: bytes = b""
-    """An Exif block from its "II" or "MM" on, without an orientation, which is applied to the pixels."""
+    """An Exif block from its "II" or "MM" on, without an orientation, which is applied to the pixels. Given with the
+    prefix that JPEG has, or with an orientation, it is stored without."""
     xmp: bytes = b""
-    """An XMP packet, UTF-8."""
+    """An XMP packet, UTF-8; an orientation in it is 1."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "metadata: ")
+        object.__setattr__(self, "exif", upright_exif(self.exif))
+        object.__setattr__(self, "xmp", upright_xmp(self.xmp))
 
     def only(self, kinds: tuple[str, ...]) -> "Metadata":
         """The same with the blocks of other kinds left out."""
@@ -31,17 +43,11 @@ DEFAULT_KINDS = ("icc",)
 
 _COLOUR_SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
 """What a profile says in its bytes 16 to 19, by the channels of a picture (ICC.1:2022, table 18)."""
-_SRGB_NAMES = ("sRGB IEC61966-2", "sRGB built-in", "sRGB2014", "sRGB_v4")
-"""Names in the profiles of the ICC, HP, Little CMS and what derives from them."""
 
 
 def profile_of(block: bytes, channels: int) -> bytes:
-    """A picture's ICC block if it is to be stored: it is of the colour space stored, and is not that of sRGB.
-
-    A name decides what is sRGB, and is looked for as ASCII and as UTF-16: no part of the block is interpreted.
-    """
-    named = any(name.encode(code) in block for name in _SRGB_NAMES for code in ("ascii", "utf-16-be"))
-    return b"" if named or block[16:20] != _COLOUR_SPACES[channels] else block
+    """A picture's ICC block if it is to be stored: it is of the colour space stored, and is not that of sRGB."""
+    return b"" if block[16:20] != _COLOUR_SPACES[channels] or is_srgb(block) else block
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:

@@ -143,6 +143,19 @@ def bd_rate(anchor: Curve, test: Curve, rates: tuple[float, float] | None = None
     return BDRate(100 * math.expm1(change), float((top - bottom) / (high - low)))
 
 
+def rate_at(curve: Curve, psnrs: Plane) -> Plane:
+    """Rates at PSNRs, by the interpolation of `bd_rate`; NaN beyond the curve's ends. Raises as that does."""
+    psnr, rate = _ascending(curve)
+    if len(psnr) == 1:
+        return np.where(psnrs == psnr, np.exp(rate), math.nan)
+    piece = np.clip(np.searchsorted(psnr, psnrs, "right") - 1, 0, len(psnr) - 2)
+    width, slope = np.diff(psnr)[piece], _slopes(psnr, rate)
+    s = (psnrs - psnr[piece]) / width
+    values = rate[piece] * (1 + 2 * s) * (1 - s) ** 2 + rate[piece + 1] * s**2 * (3 - 2 * s)
+    bends = slope[piece] * s * (1 - s) ** 2 + slope[piece + 1] * s**2 * (s - 1)
+    return np.where((s >= 0) & (s <= 1), np.exp(values + width * bends), math.nan)
+
+
 def _ascending(curve: Curve) -> tuple[Plane, Plane]:
     """PSNRs and log rates of the points that no cheaper one equals or beats, both strictly ascending."""
     points = np.array(curve, np.float64).reshape(-1, 2)

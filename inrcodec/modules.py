@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from inrcodec import bitstream
+from inrcodec import bitstream, memory
+from inrcodec.checks import check_type
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.network import Network
 
@@ -41,6 +42,8 @@ def as_module(data: bytes, device: str = "cpu", limits: DecodeLimits = DEFAULT_L
     Its weights are parameters that ask for no gradient; `requires_grad_()` lets an optimizer have them too. Errors as
     of `inrcodec.open`.
     """
+    check_type("device", device, str)
     model = bitstream.read(data, limits)
-    network = Network(model.arch, model.dequantize(), torch.device(device))
+    with memory.loading(device, "use a smaller file"):
+        network = Network(model.arch, model.dequantize(), torch.device(device))
     return PictureModule(network, model.height, model.width).requires_grad_(False)

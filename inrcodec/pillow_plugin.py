@@ -15,9 +15,10 @@ from PIL import Image, ImageFile
 
 from inrcodec import bitstream, decoder, extras, files, images
 from inrcodec.config import EncoderConfig
-from inrcodec.errors import InrError
+from inrcodec.errors import InrError, RequestError
 from inrcodec.limits import DEFAULT_LIMITS
 from inrcodec.metadata import KINDS
+from inrcodec.orientation import EXIF_PREFIX
 
 FORMAT = "INR"
 MIME_TYPE = "image/x-inr"
@@ -25,7 +26,6 @@ _MODES = ("L", "LA", "RGB", "RGBA")
 """By channels."""
 _DRAFT_SUPERSAMPLING = 4
 """Most points along each side of a pixel of a draft or a thumbnail: who asks for one wants speed."""
-_EXIF_PREFIX = b"Exif\0\0"
 _INFO_KEYS = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
 
 
@@ -44,8 +44,14 @@ class InrImageFile(ImageFile.ImageFile):
         self._mode = _MODES[header.arch.channels - 1]
         with contextlib.suppress(InrError):  # a damaged block of metadata spoils no picture
             metadata = bitstream.metadata_of(self._file)
-            blocks = {"icc": metadata.icc, "exif": metadata.exif and _EXIF_PREFIX + metadata.exif, "xmp": metadata.xmp}
+            blocks = {"icc": metadata.icc, "exif": metadata.exif and EXIF_PREFIX + metadata.exif, "xmp": metadata.xmp}
             self.info.update({_INFO_KEYS[kind]: block for kind, block in blocks.items() if block})
+
+    def verify(self) -> None:
+        """Check the whole file without drawing it. Raises OSError; as with other formats, open it again to draw."""
+        with _pillows_errors():
+            bitstream.read(self._file)
+        super().verify()
 
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
         """Have the picture drawn at the least size of its proportions that covers `size`; the mode stays as it is."""
@@ -76,7 +82,8 @@ class InrImageFile(ImageFile.ImageFile):
             with _pillows_errors():
                 picture = decoder.open_bytes(self._file)
                 codes = picture.render((self.height, self.width), supersampling=self._supersampling)
-            self.im = Image.fromarray(codes).im
+            self.im = Image.fromarray(codes).im.copy()  # its own memory, so that it may be drawn on
+            self.readonly = 0
             if self.fp is not None and self._exclusive_fp:
                 self.fp.close()
             self.fp = None
@@ -104,28 +111,44 @@ def _pillows_errors() -> Iterator[None]:
 
 
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
-    """What `Image.save` calls; keywords that `EncoderConfig` does not know are ignored, as other formats do."""
+    """What `Image.save` calls; keywords that `EncoderConfig` does not know are ignored, as other formats do.
+
+    The pixels are turned as the blocks that are given ask for, as whoever opens another format would see them with
+    these blocks in it; where none is given, as the image's own do. The file holds no orientation.
+    """
     extras.require("writing .inr files", *extras.ENCODER)
     from inrcodec.encoder import encode
 
     given: dict[str, Any] = image.encoderinfo
     names = {field.name for field in fields(EncoderConfig)}
     config = EncoderConfig(**{name: value for name, value in given.items() if name in names})
-    source = images.load(image)
-    blocks = {kind: given[key] for kind, key in _INFO_KEYS.items() if key in given}
-    if "exif" in blocks:
-        exif = blocks["exif"]
-        blocks["exif"] = (exif.tobytes() if isinstance(exif, Image.Exif) else exif).removeprefix(_EXIF_PREFIX)
-    source = replace(
-        source, metadata=replace(source.metadata, **{kind: block or b"" for kind, block in blocks.items()})
-    )
+    blocks = {kind: _block(key, given[key]) for kind, key in _INFO_KEYS.items() if key in given}
+    source = images.load(_described(image, blocks))
+    source = replace(source, metadata=replace(source.metadata, **blocks))
     kept = tuple(kind for kind in KINDS if kind in config.metadata or kind in blocks)
     file.write(encode(source, replace(config, metadata=kept)))
 
 
-def _block(value: Image.Exif | bytes | None) -> bytes:
-    block = value.tobytes() if isinstance(value, Image.Exif) else value or b""
-    return block.removeprefix(_EXIF_PREFIX)
+def _block(key: str, value: Image.Exif | bytes | str | None) -> bytes:
+    """What a caller of `save` gives as metadata, None for none."""
+    value = value.tobytes() if isinstance(value, Image.Exif) else value
+    block = value.encode() if isinstance(value, str) else b"" if value is None else value
+    if not isinstance(block, bytes | bytearray | memoryview):
+        raise RequestError(f"{key}: a {type(value).__name__} is no block of metadata: bytes expected")
+    return bytes(block)
+
+
+def _described(image: Image.Image, blocks: dict[str, bytes]) -> Image.Image:
+    """The image with the blocks that are given, and say something, in place of its own."""
+    described = {_INFO_KEYS[kind]: block for kind, block in blocks.items() if block and kind != "icc"}
+    if not described:
+        return image
+    copied = image.copy()
+    others = ("Raw profile type exif", *images.XMP_KEYS) if "exif" in described else images.XMP_KEYS
+    for key in others:  # which would say how it is to be turned in place of what is given
+        copied.info.pop(key, None)
+    copied.info.update(described)
+    return copied
 
 
 def _accept(prefix: bytes) -> bool:

@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inrcodec.errors import LimitError
+
 DEPTHS = {8: np.uint8, 16: np.uint16}
 """Types of samples for the outside by their bits."""
 Codes = NDArray[Any]
@@ -31,6 +33,16 @@ MAX_PIXELS = 89_478_485
 """Largest picture to encode or to make, in pixels: Pillow's own warning level (`Image.MAX_IMAGE_PIXELS`)."""
 MAX_SIDE = 131_072
 """Longest side of a picture to encode or to decode, in pixels: a row of points must fit in memory."""
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise LimitError for a picture that is too large to encode."""
+    if max(width, height) > MAX_SIDE:
+        raise LimitError(f"the picture is {width}x{height}, over {MAX_SIDE} pixels on a side: cut it in parts")
+    if width * height > MAX_PIXELS:
+        raise LimitError(
+            f"the picture is {width}x{height}, over {MAX_PIXELS} pixels: make it smaller or cut it in parts"
+        )
 
 
 def axis_positions(native: int, longer: int, start: float, stop: float, count: int) -> NDArray[np.float32]:

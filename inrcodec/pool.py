@@ -18,15 +18,10 @@ from multiprocessing import connection
 from typing import Protocol
 
 from inrcodec.progress import never
+from inrcodec.threads import THREAD_VARIABLES
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _PATIENCE = 0.2
 """Seconds between two questions whether to stop."""
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Job(Protocol):

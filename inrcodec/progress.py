@@ -52,6 +52,14 @@ def early() -> float:
     return 0.0
 
 
+Report = Callable[[int, int], None]
+"""Told how much of how much is done."""
+
+
+def silent(done: int, whole: int) -> None:
+    """What a `Report` is where nobody listens."""
+
+
 @dataclass(frozen=True)
 class Monitor:
     """What a caller may hand to `encode`: listeners, and a switch that ends the search with the best so far."""
@@ -63,7 +71,7 @@ class Monitor:
     announce: Callable[[Estimate], None] | None = None
     """Told before the fit how long it will take; for a PSNR before each. Without it nothing is measured."""
     note: Callable[[str], None] = lambda text: None
-    """Told in a sentence what a user should know: that memory ran out, and what is done about it."""
+    """Told in a sentence what a user should know: that a picture's 16 bits are rounded, that memory ran out."""
     due: Callable[[], float] = early
     """How much of the running search, 0 .. 1, is to be over by now: it leaves out steps of its schedule to keep up."""
 

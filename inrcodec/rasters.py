@@ -24,6 +24,7 @@ from PIL import Image, PngImagePlugin
 
 from inrcodec.errors import RequestError
 from inrcodec.metadata import NO_METADATA, Metadata
+from inrcodec.orientation import EXIF_PREFIX
 from inrcodec.pixels import Codes
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF",
@@ -70,7 +71,7 @@ def _npy(image: Codes) -> bytes:
 def _by_pillow(image: Codes, kind: str, metadata: Metadata) -> bytes:
     options: dict[str, Any] = {**_OPTIONS.get(kind, {})}
     if kind in ("PNG", "JPEG", "WEBP"):
-        exif = b"Exif\0\0" + metadata.exif if metadata.exif and kind == "JPEG" else metadata.exif
+        exif = EXIF_PREFIX + metadata.exif if metadata.exif and kind == "JPEG" else metadata.exif
         blocks = {"icc_profile": metadata.icc, "exif": exif, "xmp": metadata.xmp}
         options |= {name: block for name, block in blocks.items() if block}
     if kind == "PNG" and metadata.xmp:

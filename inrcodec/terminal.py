@@ -21,6 +21,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+_PATIENCE = 1.0
+"""Seconds of drawing before it is said how far it is."""
 _MUCH = 10**9
 """Bytes of memory: an encode that takes fewer need not say so."""
 
@@ -53,6 +55,13 @@ class ProgressLine:
         left = elapsed / max(1, progress.step - self._begun) * (progress.steps - progress.step)
         steps = f"{progress.stage:5} {progress.step}/{progress.steps}"
         self._write(f"{printable(self._before)}{steps}  {progress.psnr:.2f} dB  {clock(left)} left")
+
+    def draw(self, done: int, rows: int) -> None:
+        """Rewrite the line with the rows that are drawn, once it takes long enough to wonder."""
+        elapsed = time.monotonic() - self._start
+        if elapsed > _PATIENCE:
+            left = elapsed / max(1, done) * (rows - done)
+            self._write(f"{printable(self._before)}{'draw':5} {done}/{rows} rows  {clock(left)} left")
 
     def clear(self) -> None:
         """Remove the line."""

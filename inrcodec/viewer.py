@@ -16,7 +16,8 @@ from typing import Any, cast
 import numpy as np
 
 from inrcodec import __version__, bitstream, describe, entropy, pixels
-from inrcodec.decoder import JET_WORK, Picture, open_bytes
+from inrcodec.backends import JET_WORK
+from inrcodec.decoder import Picture, open_bytes
 from inrcodec.derivatives import KINDS, shown_values, white_of
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
 from inrcodec.model import QuantizedModel, q_step
@@ -31,9 +32,12 @@ _MACS = 2**33
 
 
 @within_memory()
-def page(data: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-    """The bytes of an .inr file as an HTML page in UTF-8; `name` is its title. Errors as of `inrcodec.open`."""
-    picture = open_bytes(data, limits=limits)
+def page(data: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS, threads: int | None = None) -> bytes:
+    """The bytes of an .inr file as an HTML page in UTF-8; `name` is its title.
+
+    `threads` and errors as of `inrcodec.open`.
+    """
+    picture = open_bytes(data, limits=limits, threads=threads)
     title = html.escape(printable(name))
     script = _script(picture)
     text = Template(_asset("page.html")).substitute(

@@ -1,7 +1,9 @@
 """What pages and shaders draw, in headless Chromium with GL in software, against the decoder."""
 
 import contextlib
+import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,10 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
 
-from inrcodec import glsl, pixels, viewer
+from inrcodec import bitstream, glsl, pixels, viewer
 from inrcodec.decoder import open_bytes
 from inrcodec.derivatives import shown_values
+from inrcodec.siren import SirenArch
+from tests.helpers import ROOT
+from tests.test_conformance import model_of
 from tests.test_viewer import data_of, network_of
 
 pytestmark = pytest.mark.skipif(not browser.INSTALLED, reason="needs chromium and chromedriver")
@@ -181,13 +187,87 @@ def test_keys_and_buttons_move_the_view(driver: WebDriver, page_of: Callable[[by
         (lambda: driver.execute_script(KEYS, "ArrowRight"), {"x": "28"}),
         (lambda: driver.find_element("id", "gradient").click(), {"show": "gradient"}),
         (lambda: driver.find_element("id", "out").click(), {"zoom": "4"}),
-        (lambda: driver.find_element("id", "whole").click(), {"x": "18", "y": "12", "zoom": "8.33333"}),
+        (lambda: driver.find_element("id", "whole").click(), {"x": "18", "renderer": "js"}),
         (lambda: driver.execute_script(KEYS, "l"), {"show": "laplacian"}),
     ]:
         press()
         browser.wait(driver)
         assert address(driver).items() >= expected.items()
     assert driver.find_element("id", "laplacian").get_attribute("aria-pressed") == "true"
+
+
+SCREENS = {"desktop": (1000, 640, 1, False), "phone": (360, 640, 2, True), "low": (700, 300, 1, False)}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("shape", [(24, 36), (40, 8), (4, 60)])
+def test_the_whole_picture_is_free_of_the_toolbar_and_as_large_as_can_be(
+    driver: WebDriver, page_of: Callable[[bytes], Path], shape: tuple[int, int], screen: str
+) -> None:
+    (width, _, ratio, _), (rows, columns) = SCREENS[screen], shape
+    model = dataclasses.replace(model_of(1.0, SirenArch((12, 10, 8), 3)), height=rows, width=columns)
+    browser.resize(driver, *SCREENS[screen])
+    try:
+        browser.show(driver, page_of(bitstream.write(model)), "renderer=js")
+        drawn = (browser.pixels(driver) != (0x16, 0x18, 0x1B)).any(2)
+        toolbar = driver.find_element("id", "toolbar").rect
+    finally:
+        browser.resize(driver, WIDTH, HEIGHT)
+    down, across = (np.flatnonzero(drawn.any(axis)) for axis in (1, 0))
+    free = round(ratio * toolbar["y"])
+    assert down[-1] < free
+    assert len(across) / len(down) == pytest.approx(columns / rows, rel=0.05)
+    assert len(across) >= ratio * width - 2 or len(down) >= free - 8 * ratio - 2
+    assert abs(down[0] + down[-1] - (free - 8 * ratio)) <= 4
+    assert abs(across[0] + across[-1] - ratio * width) <= 4
+
+
+def test_the_whole_picture_stays_whole_where_the_window_changes(
+    driver: WebDriver, page_of: Callable[[bytes], Path]
+) -> None:
+    browser.show(driver, page_of(data_of(3)), "renderer=js")
+    for width, height in ((500, 400), (WIDTH, HEIGHT)):
+        before = address(driver)["zoom"]
+        browser.resize(driver, width, height)
+        WebDriverWait(driver, 30, 0.02).until(lambda driver, before=before: address(driver)["zoom"] != before)
+        browser.wait(driver)
+        free = driver.find_element("id", "toolbar").rect["y"] - 8
+        assert float(address(driver)["zoom"]) == pytest.approx(min(width / 36, free / 24), rel=0.02)
+
+
+def test_the_zoom_ends_where_the_page_and_the_manual_say(driver: WebDriver, page_of: Callable[[bytes], Path]) -> None:
+    page = page_of(data_of(3))
+    browser.show(driver, page, "x=18&y=12&zoom=3000&renderer=js")
+    driver.find_element("id", "in").click()
+    browser.wait(driver)
+    (most,) = re.findall(r"to zoom, up to (\d+)\W", page.read_text())
+    assert address(driver)["zoom"] == most
+    assert not driver.find_element("id", "in").is_enabled()
+    assert f"{int(most):,} pixels of the screen" in " ".join((ROOT / "docs" / "cli.md").read_text().split())
+
+
+PAUSED = "window.requestAnimationFrame = (draw) => (window.pending = draw);"
+
+
+def test_the_address_follows_before_the_view_is_drawn_and_keeps_the_painter(
+    driver: WebDriver, page_of: Callable[[bytes], Path]
+) -> None:
+    with before_pages(driver, PAUSED):
+        driver.get("about:blank")
+        driver.get(page_of(data_of(3)).as_uri() + "#x=18&y=12&zoom=4&renderer=js")
+    for press, expected in [("+", "8"), ("+", "16"), ("-", "8")]:
+        driver.execute_script(KEYS, press)
+        WebDriverWait(driver, 30, 0.02).until(lambda driver, zoom=expected: address(driver).get("zoom") == zoom)
+        assert address(driver)["renderer"] == "js"
+    assert browser.state(driver, "state") == "drawing"
+
+
+def test_an_address_that_asks_for_another_painter_gets_it(driver: WebDriver, page_of: Callable[[bytes], Path]) -> None:
+    browser.show(driver, page_of(data_of(3)), "x=18&y=12&zoom=1&renderer=js")
+    driver.execute_script("location.hash = location.hash.replace('=js', '=gl')")
+    WebDriverWait(driver, 60, 0.02).until(lambda driver: browser.state(driver, "painter") == "WebGL2")
+    browser.wait(driver)
+    assert address(driver)["renderer"] == "gl"
 
 
 DRAG = """
@@ -235,6 +315,7 @@ def test_an_address_that_is_nonsense_is_passed_over(driver: WebDriver, page_of: 
     view = address(driver)
     assert view["show"] == "colour"
     assert float(view["zoom"]) == pytest.approx(0.5)
+    assert view["x"] == "18"
 
 
 SHADERTOY = """<canvas id="toy" width="36" height="24"></canvas><script>

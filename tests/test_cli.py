@@ -13,7 +13,7 @@ BAD_INPUTS = [
     ("encode directory.png -o new.inr", 3, "directory.png: no picture file in this folder"),
     ("encode text.png", 3, "text.png: not a readable picture"),
     ("encode empty.png -o new.inr", 3, "empty.png: not a readable picture"),
-    ("encode good.inr -o new.inr", 3, "good.inr: not a readable picture"),
+    ("encode good.inr -o new.inr", 3, "good.inr: is an .inr file already"),
     ("encode cut.png -o new.inr", 3, "cut.png: not a readable picture"),
     ("encode vast.png", 4, "vast.png: the picture is 9460x9460, over 89478485 pixels"),
     ("encode bomb.png", 4, "bomb.png: the picture is over 89478485 pixels"),
@@ -40,7 +40,7 @@ BAD_OUTPUTS = [
     ("encode text.png -o taken.inr", 5, "taken.inr: exists already"),  # found before the input is opened
     ("decode text.png -o taken.png", 5, "taken.png: exists already"),
     ("encode photo.png -o missing/new.inr", 5, "missing/new.inr: the directory missing does not exist"),
-    ("encode photo.png -o photo.png --force", 5, "photo.png: is the input itself"),
+    ("encode photo.png -o photo.png --force", 2, "photo.png: encode writes .inr files"),
     ("encode photo.png -o folder.inr --force", 5, "folder.inr/photo.inr: is not a regular file"),
     ("encode photo.png cut.png -o taken.inr --force", 5, "taken.inr: is not a folder"),
     ("decode good.inr -o taken.png", 5, "taken.png: exists already"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inrcodec import cmd_compare, decoder, images, metrics, rasters
+from inrcodec import cmd_compare, decoder, metrics, rasters, sheets
 from tests.pictures import waves
 from tests.test_cli import run
 
@@ -71,16 +71,62 @@ def test_pictures_of_other_shapes_are_refused(
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_side_by_side_shows_both_and_grey_where_they_are_equal(channels: int) -> None:
-    picture = waves(8, 9, channels)
-    sheet = cmd_compare.side_by_side(picture, picture)
-    colours = picture[..., : 1 if channels < 3 else 3].squeeze()
-    assert sheet.shape[:2] == (8, 3 * 9 + 2 * 8)
-    assert np.array_equal(sheet[:, :9], colours)
-    assert np.array_equal(sheet[:, 17:26], colours)
-    assert (sheet[:, 34:] == 128).all()
+def test_side_by_side_are_both_and_their_differences_around_grey(channels: int) -> None:
+    one = waves(8, 9, channels)
+    other = one.copy()
+    other[0, 0] = np.where(one[0, 0] < 128, one[0, 0] + 3, one[0, 0] - 3)
+    panels = cmd_compare.side_by_side(one, other, ("a.png", "b.png"))
+    assert [panel.caption[0] for panel in panels[:3]] == ["A: a.png", "B: b.png", "B - A, 8 times"]
+    assert panels[1].caption[1] == f"PSNR {metrics.psnr(one, other):.2f} dB"
+    assert np.array_equal(panels[0].codes, one)
+    assert np.array_equal(panels[1].codes, other)
+    apart = np.concatenate([panel.codes for panel in panels[2:]], axis=2)
+    assert apart.shape == one.shape
+    assert (np.abs(apart[0, 0].astype(int) - 128) == 24).all()
+    assert (apart.reshape(-1, channels)[1:] == 128).all()
+    assert len(panels) == (4 if channels % 2 == 0 else 3)
 
 
-def test_the_sheet_is_written(workdir: Path) -> None:
-    assert run("compare photo.png photo.png -o sheet.png") == 0
-    assert images.to_array("sheet.png").shape == (16, 3 * 16 + 2 * 8, 3)
+def places(page: np.ndarray, codes: np.ndarray) -> list[tuple[int, int]]:
+    """Where on a sheet these pixels (H, W, 3) stand."""
+    windows = np.lib.stride_tricks.sliding_window_view(page, codes.shape)[:, :, 0]
+    return list(map(tuple, np.argwhere((windows == codes).all((2, 3, 4)))))
+
+
+def test_a_sheet_holds_its_pictures_pixel_by_pixel_each_under_its_caption() -> None:
+    one, other = waves(30, 20, 3), waves(25, 40, 3)[::-1].copy()
+    page = sheets.sheet([sheets.Panel(one, ("one", "two lines")), sheets.Panel(other, ("i",))])
+    ((top, left),) = places(page, one)
+    ((other_top, other_left),) = places(page, other)
+    assert top == other_top
+    for start, end in ((left, other_left), (other_left, page.shape[1])):
+        assert (page[:top, start:end] < 128).any()
+    assert page.shape == (top + 30 + sheets.MARGIN, other_left + 40 + sheets.MARGIN, 3)
+    assert (page[:, other_left - sheets.MARGIN : other_left] == 255).all()  # no caption reaches into another's column
+
+
+def test_a_long_name_keeps_its_beginning_and_its_end() -> None:
+    small = waves(4, 4, 3)
+    widths = [sheets.sheet([sheets.Panel(small, ("A" * length,))]).shape[1] for length in (48, 49, 4000)]
+    assert max(widths) <= widths[0]
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_what_is_transparent_is_shown_over_squares(channels: int) -> None:
+    codes = waves(20, 20, channels)
+    codes[..., -1] = 255
+    codes[:, :8, -1] = 0
+    shown = sheets.over_squares(codes)
+    assert np.array_equal(shown[:, 8:], np.broadcast_to(codes[:, 8:, :-1], (20, 12, 3)))
+    assert [shown[row, 0].tolist() for row in (0, 8, 16)] == [[255] * 3, [204] * 3, [255] * 3]
+    codes[..., -1] = 128
+    half = sheets.over_squares(codes)[0, 0].astype(float)
+    assert np.abs(half - (128 / 255 * codes[0, 0, :-1] + 127 / 255 * 255)).max() <= 0.5
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "npy"])
+def test_the_sheet_is_written_whatever_the_pictures(workdir: Path, channels: int, suffix: str) -> None:
+    Path("one.png").write_bytes(rasters.to_file(waves(16, 16, channels).squeeze(), "PNG"))
+    assert run(f"compare one.png one.png -o sheet.{suffix}") == 0
+    assert Path(f"sheet.{suffix}").stat().st_size > 100

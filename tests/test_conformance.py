@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inrcodec import backends, bitstream, cli, conformance, decoder, siren
+from inrcodec.backends import Manner
 from inrcodec.conformance import Agreement, certify, verify
 from inrcodec.decoder import Region
 from inrcodec.errors import InrError, StoppedError
@@ -132,9 +133,9 @@ def test_drawing_ends_when_asked_and_says_so(backend: str, monkeypatch: pytest.M
         return next(asked)
 
     draw = (
-        backends.numpy_backend(model, np.float32, stopped)
+        backends.numpy_backend(model, np.float32, Manner(stopped=stopped))
         if backend == "cpu"
-        else backends.torch_backend(model, "cpu", np.float32, stopped)
+        else backends.torch_backend(model, "cpu", np.float32, Manner(stopped=stopped))
     )
     with pytest.raises(StoppedError):
         decoder.Picture(model, draw).render()
@@ -143,7 +144,7 @@ def test_drawing_ends_when_asked_and_says_so(backend: str, monkeypatch: pytest.M
 def test_no_chunk_has_more_multiplications_than_between_two_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "CHUNK_MACS", 10 * ARCH.param_count())
     asked: list[int] = []
-    counting = backends.numpy_backend(TAME, np.float32, lambda: bool(asked.append(1)))
+    counting = backends.numpy_backend(TAME, np.float32, Manner(stopped=lambda: bool(asked.append(1))))
     counting(np.zeros((95, 2), np.float32))
     assert len(asked) == 10
 

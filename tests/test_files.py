@@ -2,9 +2,12 @@
 
 import io
 import os
+import shlex
+import socket
 import stat
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 
 from inrcodec import files
 from inrcodec.errors import BitstreamError, InputImageError, LimitError, OutputError
-from tests.helpers import contents, python
+from tests.helpers import ENVIRONMENT, contents, python
 
 
 @pytest.fixture
@@ -281,9 +284,51 @@ def test_standard_input_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("refusal", [InputImageError, BitstreamError])
-@pytest.mark.parametrize("name", ["missing", "directory", "pipe", "nul\0", "n" * 256, ""])
-def test_what_is_not_a_regular_file_is_refused(here: Path, name: str, refusal: type[Exception]) -> None:
+@pytest.mark.parametrize("name", ["missing", "directory", "pipe", "socket", "nul\0", "n" * 256, "", "/dev/null"])
+def test_what_is_no_file_and_no_pipe_that_is_written_to_is_refused(
+    here: Path, name: str, refusal: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_PATIENCE", 0.1)
     Path("directory").mkdir()
     os.mkfifo("pipe")
-    with pytest.raises(refusal, match=f"^{name}: "):
-        files.read_bounded(name, 9, refusal)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+        with pytest.raises(refusal, match=f"^{name}: "):
+            files.read_bounded(name, 9, refusal)
+
+
+@pytest.mark.parametrize("size", [0, 5, 200_000])
+def test_a_pipe_is_waited_for_until_something_opens_its_other_end(here: Path, size: int) -> None:
+    data = os.urandom(size)
+    os.mkfifo("pipe")
+    writer = threading.Timer(0.2, lambda: Path("pipe").write_bytes(data))
+    writer.start()
+    assert files.read_bounded("pipe", size) == data
+    writer.join()
+
+
+def test_a_pipe_whose_other_end_is_open_is_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_PATIENCE", 0.05)
+    reading, writing = os.pipe()
+    writer = threading.Timer(0.3, lambda: (os.write(writing, b"source"), os.close(writing)))
+    writer.start()
+    assert files.read_bounded(f"/dev/fd/{reading}", 6) == b"source"
+    writer.join()
+    os.close(reading)
+
+
+def test_a_pipe_is_bounded(here: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"source")
+    os.close(writing)
+    with pytest.raises(LimitError, match=f"/dev/fd/{reading}: over 5 bytes"):
+        files.read_bounded(f"/dev/fd/{reading}", 5)
+    os.close(reading)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/0", "<(cat source)"])
+def test_the_names_that_shells_give_to_pipes_are_read(here: Path, name: str) -> None:
+    code = "import sys; from inrcodec import files; sys.stdout.buffer.write(files.read_bounded(sys.argv[1], 9))"
+    line = f"cat source | {shlex.quote(sys.executable)} -c {shlex.quote(code)} {name}"
+    process = subprocess.run(["bash", "-c", line], capture_output=True, env=ENVIRONMENT, check=False)
+    assert (process.stdout, process.stderr) == (b"source", b"")

@@ -126,6 +126,7 @@ def test_16_bits_become_the_nearest_of_8(channels: int) -> None:
     assert np.abs(taken * 257.0 - codes).max() <= 128
 
 
+@pytest.mark.filterwarnings("ignore")  # Pillow warns, and what comes of that is its caller's choice
 @pytest.mark.parametrize("exif", [b"", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"garbage" * 99, bytes(1000)])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_damaged_exif_block_does_not_refuse_a_picture(tmp_path: Path, kind: str, exif: bytes) -> None:
@@ -151,7 +152,6 @@ def encoded(kind: str, image: NDArray[np.uint8] = PHOTO) -> bytes:
 UNREADABLE = {
     "empty": b"",
     "text": b"not a picture",
-    "inr": b"\x89INR" + bytes(99),
     "cut png": encoded("PNG")[:-2000],
     "cut in the header": encoded("PNG")[:20],
     "cut jpeg": encoded("JPEG")[:-500],

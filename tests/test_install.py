@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from inrcodec import extras, rasters
+from inrcodec import cli, extras, rasters
 from inrcodec.decoder import decode
 from inrcodec.errors import NotInstalledError
 from tests.helpers import ROOT
@@ -115,7 +115,7 @@ def test_all_else_says_in_a_line_what_to_install(run: Run, line: str) -> None:
     process = run("inrcodec", *line.split())
     assert process.returncode == NotInstalledError.exit_code
     assert process.stdout == ""
-    assert process.stderr.removeprefix("inrcodec: ").removeprefix("good.inr: ") == REST[line] + "\n"
+    assert process.stderr == f"inrcodec: {REST[line]}\n"
 
 
 EVERY_NAME = """
@@ -147,6 +147,18 @@ def test_of_the_api_only_encoding_and_torch_modules_are_missing(run: Run) -> Non
 
 def test_the_bare_environment_has_no_torch(run: Run) -> None:
     assert "No module named 'torch'" in run("python", "-c", "import torch").stderr
+
+
+@pytest.mark.parametrize("missing", ["torch", "torchao"])
+@pytest.mark.parametrize("command", ["encode photo.png cut.png", "fleet photo.png -o out"])
+def test_a_command_that_encodes_asks_once_before_it_begins(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert cli.main(command.split()) == NotInstalledError.exit_code
+    told = f"inrcodec: {command.split()[0]} needs {missing}, which is not installed: pip install {missing}\n"
+    assert capsys.readouterr() == ("", told)
+    assert not Path("out").exists()
 
 
 def test_the_extra_all_is_every_extra_of_a_user_and_dev_has_all() -> None:

@@ -14,8 +14,9 @@ import pytest
 import worst_file
 import zstandard
 
-from inrcodec import bitstream, decoder, entropy, siren
+from inrcodec import bitstream, decoder, entropy
 from inrcodec.errors import CorruptError, InrError, LimitError, RequestError, ResourceError, StoppedError
+from inrcodec.kernels import Forward
 from inrcodec.limits import DEFAULT_LIMITS, DecodeLimits
 from tests.helpers import header, python, seal, section, small_model, zstd_frame
 from tests.helpers import siren as siren_section
@@ -208,35 +209,33 @@ def test_a_frame_takes_no_memory_for_what_a_header_only_promises(frame: bytes) -
         tracemalloc.stop()
 
 
+def counting_points(chunks: list[int]) -> Callable[[Forward, object, np.ndarray], np.ndarray]:
+    """In place of a forward pass: notes how many points it is asked for, and draws grey."""
+
+    def forward(self: Forward, matrices: object, coords: np.ndarray) -> np.ndarray:
+        chunks.append(len(coords))
+        return np.zeros((3, len(coords)), np.float32)
+
+    return forward
+
+
 def test_the_dearest_file_of_1_kib_takes_at_most_2_to_the_40_multiplications(monkeypatch: pytest.MonkeyPatch) -> None:
-    points, chunks = 0, []
-
-    def forward(arch: siren.SirenArch, params: object, coords: np.ndarray, xp: object) -> np.ndarray:
-        nonlocal points
-        points += len(coords)
-        chunks.append(len(coords) * arch.param_count())
-        return np.zeros((len(coords), arch.channels), coords.dtype)
-
+    chunks: list[int] = []
     picture = worst()
-    monkeypatch.setattr(siren, "forward", forward)
+    monkeypatch.setattr(Forward, "forward", counting_points(chunks))
     picture.render()
-    work = points * picture.model.arch.param_count()
+    work = sum(chunks) * picture.model.arch.param_count()
     assert len(worst_file.worst_file()) == 1024
     assert 0.99 * 2**40 < work <= 2**40
-    assert max(chunks) <= 2**30
+    assert max(chunks) * picture.model.arch.param_count() <= 2**30
     with pytest.raises(LimitError, match="max_macs_per_byte"):
         picture.render((515, 512))
 
 
 def test_nothing_more_is_drawn_once_a_caller_wants_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
-
-    def forward(arch: siren.SirenArch, params: object, coords: np.ndarray, xp: object) -> np.ndarray:
-        drawn.append(len(coords))
-        return np.zeros((len(coords), arch.channels), coords.dtype)
-
-    monkeypatch.setattr(siren, "forward", forward)
-    picture = decoder.open_bytes(SMALL, stopped=lambda: len(drawn) == 3)
+    monkeypatch.setattr(Forward, "forward", counting_points(drawn))
+    picture = decoder.open_bytes(SMALL, stopped=lambda: len(drawn) == 3, threads=1)
     with pytest.raises(StoppedError):
         picture.render((200, 200))
     assert len(drawn) == 3

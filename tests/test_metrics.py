@@ -110,6 +110,20 @@ def test_bd_rate_of_the_package_bjontegaard() -> None:
     assert metrics.bd_rate([(1.0, 30.0), (3.0, 33.0)], VTM).percent == pytest.approx(-84.8228562155, abs=1e-9)
 
 
+def test_rates_along_a_curve_are_those_that_bd_rate_takes_the_mean_of() -> None:
+    psnrs = np.linspace(VTM[0][1], COIN[-1][1], 100_001)
+    ratio = np.log(metrics.rate_at(COIN, psnrs) / metrics.rate_at(VTM, psnrs))
+    assert np.expm1(ratio.mean()) * 100 == pytest.approx(metrics.bd_rate(VTM, COIN).percent, rel=1e-4)
+
+
+def test_a_curve_goes_through_its_points_monotonely_and_is_not_known_beyond_them() -> None:
+    rates, psnrs = np.array(COIN).T
+    assert metrics.rate_at(COIN, psnrs) == pytest.approx(rates)
+    assert (np.diff(metrics.rate_at(COIN, np.linspace(psnrs[0], psnrs[-1], 1000))) > 0).all()
+    assert np.isnan(metrics.rate_at(COIN, np.array([psnrs[0] - 1e-6, psnrs[-1] + 1e-6]))).all()
+    assert metrics.rate_at(COIN[:1], psnrs[:2]) == pytest.approx([rates[0], np.nan], nan_ok=True)
+
+
 def scaled(curve: metrics.Curve, factor: float) -> metrics.Curve:
     return [(factor * rate, psnr) for rate, psnr in curve]
 

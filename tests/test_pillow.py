@@ -1,6 +1,9 @@
 """Pillow's own verbs on .inr files: open lazily, draft and thumbnail small, save with options, fail as others do."""
 
+import copy
 import io
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageDraw, UnidentifiedImageError
 
 import inrcodec
 from inrcodec import bitstream, decoder, images, siren
@@ -31,6 +34,11 @@ def picture(height: int, width: int, channels: int = 3) -> bytes:
 
 def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
+
+
+def pickle_copy(image: Image.Image) -> Image.Image:
+    other: Image.Image = pickle.loads(pickle.dumps(image))
+    return other
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "LA"), (3, "RGB"), (4, "RGBA")])
@@ -60,6 +68,62 @@ def test_a_file_is_closed_after_its_pixels_are_drawn(tmp_path: Path) -> None:
     assert image.fp is None
     with Image.open(tmp_path / "a.inr") as other:
         assert other.size == (6, 5)
+
+
+def ends_of_draw(image: Image.Image) -> np.ndarray:
+    """Draws on an image in all the ways there are, through handles taken before and after."""
+    pixels = image.load()
+    pen = ImageDraw.Draw(image)
+    whole = 255 if image.mode == "L" else (255,) * len(image.mode)
+    assert pixels is not None
+    pixels[0, 0] = whole
+    pen.point((1, 0), fill=whole)
+    image.putpixel((2, 0), whole)
+    image.paste(whole, (3, 0, 4, 1))
+    pixels[4, 0] = whole
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", ["INR", "PNG"])
+def test_an_opened_image_may_be_drawn_on_as_those_of_other_formats(kind: str, channels: int) -> None:
+    data, buffer = picture(9, 7, channels), io.BytesIO()
+    opened(data).save(buffer, "PNG")
+    image = opened(data if kind == "INR" else buffer.getvalue())
+    image.load()
+    assert not image.readonly
+    drawn = ends_of_draw(image)
+    np.testing.assert_array_equal(drawn[0, :5], 255)
+    np.testing.assert_array_equal(drawn[1:], decoder.decode(data)[1:])
+
+
+@pytest.mark.parametrize("copied", [pickle_copy, copy.copy, copy.deepcopy, lambda image: image.copy()])
+@pytest.mark.parametrize("loaded", [True, False])
+def test_an_opened_image_is_copied(copied: Callable[[Image.Image], Image.Image], loaded: bool) -> None:
+    image = opened(picture(9, 7))
+    if loaded:
+        image.load()
+    other = copied(image)
+    assert (other.size, other.mode, other.info) == (image.size, image.mode, image.info)
+    np.testing.assert_array_equal(np.asarray(other), np.asarray(image))
+    ends_of_draw(other)
+    assert not np.array_equal(np.asarray(other), np.asarray(image))
+
+
+def test_an_opened_image_has_one_frame() -> None:
+    image = opened(picture(9, 7))
+    image.seek(0)
+    assert image.tell() == 0
+    with pytest.raises(EOFError):
+        image.seek(1)
+
+
+def test_verify_reads_the_whole_file_and_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder, "open_bytes", lambda *arguments: 1 / 0)
+    opened(picture(9, 7)).verify()
+    damaged = seal(header() + siren_section(weights=b"\x01\x05"))
+    with pytest.raises(OSError, match="weights"):
+        opened(damaged).verify()
 
 
 @pytest.mark.parametrize(

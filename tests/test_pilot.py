@@ -307,6 +307,15 @@ def test_a_fit_comes_back_from_its_state() -> None:
     assert search().restored({}) is None
 
 
+@pytest.mark.parametrize(
+    ("shape", "most"), [((1, 1, 3), 512), ((100, 100, 3), 15_000), ((9000, 9000, 3), ladder.largest_bytes(9000, 9000))]
+)
+def test_the_most_bytes_are_half_the_raw_ones_within_what_the_decoder_accepts(
+    shape: tuple[int, int, int], most: float
+) -> None:
+    assert goals.most_bytes(*shape) == most
+
+
 def test_no_network_follows_one_of_the_most_bytes() -> None:
     most = goals.most_bytes(*WAVES.shape)
     fit = fit_of(20.0, 8 * most / 5.4 / 768)

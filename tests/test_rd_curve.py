@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -315,6 +316,28 @@ def test_published_curves_are_compared_with_our_mean_and_drawn(tmp_path: Path) -
     rd_report.plot(results, "ours", tmp_path / "rd.png")
     with Image.open(tmp_path / "rd.png") as drawn:
         assert drawn.width > 800
+
+
+def test_our_curve_is_drawn_through_all_its_points_in_the_shape_that_bd_rate_takes() -> None:
+    points = [(0.15, 24.96), (0.3, 27.13), (0.8, 30.7)]
+    rates, psnrs = rd_report.smooth(points)
+    for rate, psnr in points:
+        assert rates[psnrs.index(psnr)] == pytest.approx(rate)
+    straight = np.interp(0.5, *zip(*points, strict=True))
+    assert np.interp(0.5, rates, psnrs) > straight + 0.1
+    assert rd_report.smooth(points[:1]) == ([pytest.approx(0.15)], [24.96])
+
+
+def test_without_matplotlib_the_plot_is_said_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    results = rd_summary.Results([], [], [], (0.1, 0.8))
+    settings = rd_work.Settings(effort=1, device="cpu", seed=0, threads=1)
+    assert rd_report.write_all(results, settings, "ours", tmp_path) == ["per_picture.json", "rd.csv"]
+    assert capsys.readouterr().err == (
+        "the plot, rd.png, needs matplotlib, which is not installed: pip install matplotlib\n"
+    )
 
 
 # The baselines

@@ -125,26 +125,30 @@ def test_the_pilot_of_a_psnr_is_not_repeated(monkeypatch: pytest.MonkeyPatch) ->
     assert encode_with_report(IMAGE, config, keeper=Resuming(state)).data == expected
 
 
-def test_an_encode_that_is_on_its_way_to_a_psnr_with_a_second_network_is_gone_on_with(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    config = EncoderConfig(psnr=50.0, effort=1, device="cpu")
-    with monkeypatch.context() as patch:
-        patch.setattr(pilot, "run", lambda *arguments: [pilot.Reached(120.0, 51.2)])
-        expected = encode_with_report(IMAGE, config)
-        states = [ended(step, config) for step in (700, AFTER_THE_FIT)]  # the first fit has 625 steps
-    monkeypatch.setattr(pilot, "run", lambda *arguments: pytest.fail("a pilot"))
-    for state in states:
-        assert len(state["fits"]) >= 2
-        assert encode_with_report(IMAGE, config, keeper=Resuming(state)).data == expected.data
+WEAK = EncoderConfig(psnr=50.0, effort=1, device="cpu")
 
 
-def test_the_best_network_of_an_earlier_fit_comes_back_checked() -> None:
-    config = EncoderConfig(psnr=50.0, effort=1, device="cpu")
+@pytest.fixture(scope="module")
+def second() -> tuple[State, bytes]:
+    """What is kept of an encode whose first network, after 625 steps, was too weak; and the file that it ends with."""
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pilot, "run", lambda *arguments: [pilot.Reached(120.0, 51.2)])
-        state = ended(700, config)
-    for name, change, complaint in [
+        return ended(700, WEAK), encode_with_report(IMAGE, WEAK).data
+
+
+def test_an_encode_that_is_on_its_way_to_a_psnr_with_a_second_network_is_gone_on_with(
+    second: tuple[State, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, expected = second
+    monkeypatch.setattr(pilot, "run", lambda *arguments: pytest.fail("a pilot"))
+    assert len(state["fits"]) == 2
+    assert encode_with_report(IMAGE, WEAK, keeper=Resuming(state)).data == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "complaint"),
+    [
         ("best.value0", lambda array: array[1:], "value0 is float32"),
         ("best.value1", lambda array: replaced(array, np.nan), "value1 holds numbers that are not finite"),
         ("best.point", lambda array: array * np.nan, "no operating point"),
@@ -153,9 +157,14 @@ def test_the_best_network_of_an_earlier_fit_comes_back_checked() -> None:
         ("fits", lambda array: array * np.nan, "fits are none"),
         ("fits", lambda array: array[0], "fits is float64"),
         ("refits", lambda array: replaced(array, 99), "refits is 99"),
-    ]:
-        with pytest.raises(CheckpointError, match=complaint):
-            encode_with_report(IMAGE, config, keeper=Resuming({**state, name: change(state.get(name))}))
+    ],
+)
+def test_the_best_network_of_an_earlier_fit_comes_back_checked(
+    second: tuple[State, bytes], name: str, change: Callable[[object], np.ndarray], complaint: str
+) -> None:
+    state, _ = second
+    with pytest.raises(CheckpointError, match=complaint):
+        encode_with_report(IMAGE, WEAK, keeper=Resuming({**state, name: change(state.get(name))}))
 
 
 def test_progress_goes_on_where_it_was(kept: State) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import generated
 
-from inrcodec.pool import THREAD_VARIABLES, cores
+from inrcodec.threads import THREAD_VARIABLES, cores
 
 ROOT = Path(__file__).resolve().parent.parent
 

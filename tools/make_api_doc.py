@@ -38,7 +38,7 @@ CHAPTERS = {
         "Keeper",
         "State",
     ],
-    "Decode": ["decode", "open", "Picture", "Jet", "Region", "DecodeLimits", "Codes", "Samples", "Stopped"],
+    "Decode": ["decode", "open", "Picture", "Jet", "Region", "DecodeLimits", "Codes", "Samples", "Stopped", "Report"],
     "Files": ["read_header", "Header", "SirenArch", "metadata_of", "Metadata", "verify", "Verdict", "Agreement"],
     "Pages, shaders, Pillow, torch": ["html_page", "glsl_shader", "register_pillow", "as_module", "PictureModule"],
     "Errors": [

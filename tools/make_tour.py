@@ -14,6 +14,7 @@ from inrcodec.derivatives import as_picture
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE, GAP, CAPTION = 300, 10, 24
+ZOOMS = (4, 16)
 AT = (0.4845, 0.199)
 """Middle of what is enlarged, as fractions of width and height."""
 
@@ -31,12 +32,24 @@ def derivative(picture: decoder.Picture, kind: str, region: decoder.Region | Non
     return as_picture(kind, picture.render_derivative(kind, (SIDE, SIDE), region))[0]
 
 
+def outlined(picture: decoder.Picture) -> np.ndarray:
+    """The whole, with a frame around each part that another panel enlarges."""
+    whole = Image.fromarray(picture.render((SIDE, SIDE))).convert("RGB")
+    pen = ImageDraw.Draw(whole)
+    for zoom in ZOOMS:
+        region, (across, down) = around(picture, zoom), (SIDE / picture.width, SIDE / picture.height)
+        left, top = region.left * across, region.top * down
+        right, bottom = left + region.width * across, top + region.height * down
+        for margin, colour in ((3, "black"), (2, "white"), (1, "white")):
+            pen.rectangle((left - margin, top - margin, right + margin, bottom + margin), outline=colour)
+    return np.asarray(whole)
+
+
 def panels(picture: decoder.Picture) -> list[tuple[str, np.ndarray]]:
-    size = (SIDE, SIDE)
+    zoomed = [(f"a part at {zoom}x", picture.render((SIDE, SIDE), around(picture, zoom))) for zoom in ZOOMS]
     return [
-        (f"the whole, {picture.width}x{picture.height}, reduced", picture.render(size)),
-        ("a region at 4x", picture.render(size, around(picture, 4))),
-        ("a region at 16x", picture.render(size, around(picture, 16))),
+        (f"the whole, {picture.width}x{picture.height}, and both parts", outlined(picture)),
+        *zoomed,
         ("length of the gradient", derivative(picture, "gradient")),
         ("Laplacian", derivative(picture, "laplacian")),
         ("gradient at 16x", derivative(picture, "gradient", around(picture, 16))),

@@ -1,20 +1,23 @@
 """The files of a rate-distortion run: CompressAI's JSON, every row as JSON and as CSV, and the plot."""
 
 import csv
-import importlib.util
 import io
 import itertools
 import json
 import math
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import rd_summary
 from rd_summary import Points, Results
 from rd_work import Settings, slug, write
 
 import inrcodec
+from inrcodec import extras, metrics
+from inrcodec.errors import NotInstalledError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,13 +27,16 @@ COLOURS = {"JPEG": "#d55e00", "WebP": "#0072b2", "JPEG2000": "#cc9900", "AVIF": 
 
 
 def write_all(results: Results, settings: Settings, name: str, folder: Path) -> list[str]:
-    """Write every file that the results allow; returns their names."""
+    """Write every file that the results allow; returns their names. Without matplotlib no plot, which it says."""
     texts = {"per_picture.json": as_json(per_picture(results)), "rd.csv": as_csv(results)}
     if results.complete():
         texts[f"{slug(name)}.json"] = as_json(compressai(results, settings, name))
     for file, text in texts.items():
         write(folder / file, text.encode())
-    if importlib.util.find_spec("matplotlib") is None:
+    try:
+        extras.require("the plot, rd.png,", "matplotlib")
+    except NotInstalledError as error:
+        print(error, file=sys.stderr)
         return list(texts)
     plot(results, name, folder / "rd.png")
     return [*texts, "rd.png"]
@@ -126,13 +132,18 @@ def panels(results: Results) -> list[Panel]:
 
 
 def plot(results: Results, name: str, path: Path) -> None:
+    """All panels of a run, as a PNG."""
+    draw_all(panels(results), name, path)
+
+
+def draw_all(shown: list[Panel], name: str, path: Path) -> None:
     """The first panel over the whole width, the pictures' below it."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    first, *others = panels(results)
+    first, *others = shown
     columns = max(1, min(4, len(others)))
     rows = -(-len(others) // columns)
     figure = pyplot.figure(figsize=(max(8.0, 3.2 * columns), 5.4 + 2.8 * rows), layout="constrained")
@@ -146,23 +157,45 @@ def plot(results: Results, name: str, path: Path) -> None:
 
 
 def draw(axes: "Axes", panel: Panel, name: str) -> None:
-    """The curves where ours is, and a little beyond."""
+    """The curves where ours is, and a little beyond; those of few points as BD-rate sees them, their points marked."""
     rates = [rate for rate, _ in panel.ours] or [rate for curve in panel.baselines.values() for rate, _ in curve]
     low, high = (0.6 * min(rates), 1.25 * max(rates)) if rates else (0.0, 1.0)
     for codec, points in panel.baselines.items():
         axes.plot(*_within(points, low, high), color=COLOURS[codec], linewidth=1.4, label=codec)
     for index, curve in enumerate(panel.published):
-        points = _within(curve.points, low, high)
-        axes.plot(*points, "--", color=f"C{index}", linewidth=1.1, marker=".", label=str(curve))
-    axes.plot(*_within(panel.ours, low, high), color="black", linewidth=1.8, marker="o", markersize=4, label=name)
+        style = {"color": f"C{index}", "linewidth": 1.1, "linestyle": "--", "marker": "."}
+        _draw_through(axes, _between(curve.points, low, high), str(curve), style)
+    _draw_through(axes, panel.ours, name, {"color": "black", "linewidth": 1.8, "marker": "o", "markersize": 4})
     axes.set_title(panel.title, loc="left", fontsize=10)
     axes.set(xlabel="bits per pixel, whole file", ylabel="PSNR (dB)", xlim=(low, high))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def smooth(points: Points, count: int = 200) -> tuple[list[float], list[float]]:
+    """Rates and PSNRs along the curve that BD-rates are computed of, the points on it among them."""
+    psnrs = np.array([psnr for _, psnr in points])
+    along = np.union1d(np.linspace(psnrs.min(), psnrs.max(), count), psnrs)
+    rates = metrics.rate_at(points, along)
+    known = np.isfinite(rates)
+    return rates[known].tolist(), along[known].tolist()
+
+
+def _draw_through(axes: "Axes", points: Points, name: str, style: dict[str, Any]) -> None:
+    """A curve, and marks where it was measured."""
+    if not points:
+        return
+    axes.plot(*smooth(points), label=name, markevery=[], **style)  # its key has the mark
+    axes.plot(*zip(*points, strict=True), **{**style, "linestyle": "none"})
+
+
 def _within(points: Points, low: float, high: float) -> tuple[list[float], list[float]]:
     """The rates and the PSNRs of the points in a range of rates, and of the next ones outside it."""
-    inside = [index for index, (rate, _) in enumerate(points) if low <= rate <= high]
-    kept = points[max(0, inside[0] - 1) : inside[-1] + 2] if inside else []
+    kept = _between(points, low, high)
     return [rate for rate, _ in kept], [psnr for _, psnr in kept]
+
+
+def _between(points: Points, low: float, high: float) -> Points:
+    """The points in a range of rates, and the next ones outside it."""
+    inside = [index for index, (rate, _) in enumerate(points) if low <= rate <= high]
+    return points[max(0, inside[0] - 1) : inside[-1] + 2] if inside else []

@@ -22,6 +22,7 @@ from PIL import Image
 
 from inrcodec import decoder, encoder, siren
 from inrcodec.config import EncoderConfig
+from inrcodec.sheets import Panel, sheet
 
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_data"
 SIDE = 128
@@ -38,22 +39,29 @@ def save(figure: plt.Figure, path: Path) -> None:
 def activations(options: argparse.Namespace) -> None:
     """Sums before the sines against N(0, 1), sines against the arcsine law, layer by layer at the classic start."""
     sums = study.activations(width=512, depth=6, points=2000, seed=0)
-    figure, axes = plt.subplots(2, len(sums), figsize=(15, 4.6), sharey="row")
+    figure, axes = plt.subplots(2, len(sums), figsize=(16, 4.8), sharey="row", layout="constrained")
     print("layer  deviation  KS to N(0, 1)  KS of the sines to the arcsine law")
-    for layer, z in enumerate(sums):
-        before, after = study.ks_distance(z, study.normal_cdf), study.ks_distance(np.sin(z), study.arcsine_cdf)
-        print(f"{layer + 1:5}  {z.std():9.3f}  {before:13.4f}  {after:.4f}")
-        axis = np.linspace(-4, 4, 200)
-        axes[0, layer].hist(z.reshape(-1), 80, range=(-4, 4), density=True, color="#8fb8de")
-        axes[0, layer].plot(axis, np.exp(-(axis**2) / 2) / np.sqrt(2 * np.pi), color="#c0392b")
-        axes[0, layer].set_title(f"layer {layer + 1}: sums, KS {before:.3f}")
-        axis = np.linspace(-0.995, 0.995, 300)
-        axes[1, layer].hist(np.sin(z).reshape(-1), 80, range=(-1, 1), density=True, color="#8fb8de")
-        axes[1, layer].plot(axis, 1 / (np.pi * np.sqrt(1 - axis**2)), color="#c0392b")
-        axes[1, layer].set_title(f"sines, KS {after:.3f}")
-        axes[1, layer].set_ylim(0, 3)
-    figure.tight_layout()
+    z, s = np.linspace(-4, 4, 200), np.linspace(-0.995, 0.995, 300)
+    normal, arcsine = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), 1 / (np.pi * np.sqrt(1 - s**2))
+    for layer, found in enumerate(sums):
+        before, after = study.ks_distance(found, study.normal_cdf), study.ks_distance(np.sin(found), study.arcsine_cdf)
+        print(f"{layer + 1:5}  {found.std():9.3f}  {before:13.4f}  {after:.4f}")
+        histogram(axes[0, layer], found, (z, normal), "N(0, 1)")
+        axes[0, layer].set(title=f"layer {layer + 1}: KS {before:.3f}", xlabel="sum before the sine")
+        histogram(axes[1, layer], np.sin(found), (s, arcsine), "arcsine law")
+        axes[1, layer].set(title=f"layer {layer + 1}: KS {after:.3f}", xlabel="sine", ylim=(0, 3))
+    for row in axes:
+        row[0].set_ylabel("density")
+        row[-1].legend(loc="upper left", bbox_to_anchor=(1.03, 1), frameon=False)
     save(figure, options.out / "siren-activations.webp")
+
+
+def histogram(axis: plt.Axes, found: NDArray[np.float64], law: tuple[np.ndarray, np.ndarray], name: str) -> None:
+    """The density of what was found, which may reach beyond the axis, and of a law."""
+    bins, reach = 80, float(np.rint(law[0][-1]))
+    weights = np.full(found.size, bins / (2 * reach * found.size))
+    axis.hist(found.reshape(-1), bins, (-reach, reach), weights=weights, color="#8fb8de", label="of all neurons")
+    axis.plot(*law, color="#c0392b", label=name)
 
 
 def target() -> study.Truth:
@@ -137,23 +145,25 @@ def poisson(options: argparse.Namespace) -> None:
 
 
 def camera(options: argparse.Namespace) -> None:
-    """The 256x256 photograph through the codec, drawn at 512 and 1024; beside it its own pixels, interpolated."""
+    """Parts of the 256x256 photograph through the codec: its pixels as squares, interpolated, and the function."""
     encoded = encoder.encode_with_report(str(SAMPLES / "camera.png"), EncoderConfig(effort=options.effort, bpp=0.8))
     picture = decoder.open_bytes(encoded.data)
     print(f"camera.png: {len(encoded.data):,} bytes, {encoded.psnr:.2f} dB at its own 256x256")
     native = Image.fromarray(picture.render())
-    figure, axes = plt.subplots(2, 3, figsize=(12, 8.4))
-    top, left, side = 40, 90, 64
-    for column, scale in enumerate((1, 2, 4)):
-        box = [scale * edge for edge in (left, top, left + side, top + side)]
-        enlarged = native.resize((256 * scale, 256 * scale), Image.Resampling.BICUBIC).crop(box)
-        drawn = Image.fromarray(picture.render((256 * scale, 256 * scale))).crop(box)
-        for row, (how, image) in enumerate((("drawn", drawn), ("bicubic", enlarged))):
-            axes[row, column].imshow(image, "gray", vmin=0, vmax=255, interpolation="nearest")
-            axes[row, column].set_title(f"{how} at {256 * scale}x{256 * scale}")
-            axes[row, column].axis("off")
-    figure.tight_layout()
-    save(figure, options.out / "siren-camera.webp")
+    rows = []
+    for region in (decoder.Region(40, 90, 64, 64), decoder.Region(54, 108, 32, 32)):
+        scale = 256 // region.width
+        box = (region.left, region.top, region.left + region.width, region.top + region.height)
+        squares, bicubic = (
+            np.asarray(native.resize((256, 256), how, box))
+            for how in (Image.Resampling.NEAREST, Image.Resampling.BICUBIC)
+        )
+        drawn = picture.render((256, 256), region)
+        shown = (("its pixels, as squares", squares), ("its pixels, bicubic", bicubic), ("the function, drawn", drawn))
+        rows.append(sheet([Panel(image[..., None], (f"{how}, {scale}x",)) for how, image in shown]))
+    path = options.out / "siren-camera.webp"
+    Image.fromarray(np.concatenate(rows)).save(path, quality=90, method=6)
+    print(f"{path}: {path.stat().st_size:,} bytes\n", flush=True)
 
 
 def descent(options: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
     python tools/viewer_shots.py sample_data/astronaut.inr [--out docs/figures]
 
 Prints the page's bytes, the time to its first and to all pixels, and samples within 2 codes (WebGL2) or 1 (JavaScript)
-of the decoder at 1x and 8x. Screenshots at 1x and 16x, on a desktop and on a phone.
+of the decoder at 1x and 8x. Screenshots of the whole and at 16x, on a desktop and on a phone.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def agreement(driver: WebDriver, page: Path, picture: decoder.Picture, white: di
 
 def shots(driver: WebDriver, page: Path, picture: decoder.Picture, place: tuple[float, float], out: Path) -> None:
     """Save what a person sees."""
-    views = {"1x": "zoom=1", "16x": f"x={place[0] * picture.width}&y={place[1] * picture.height}&zoom=16"}
+    views = {"whole": "", "16x": f"x={place[0] * picture.width}&y={place[1] * picture.height}&zoom=16"}
     for screen, metrics in (("desktop", DESKTOP), ("phone", PHONE)):
         browser.resize(driver, *metrics)
         for name, view in views.items():

@@ -56,6 +56,5 @@ function wheelTurned(event) {
 }
 
 readHash();
-choosePainter();
 listen();
 resize();

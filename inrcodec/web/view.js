@@ -5,18 +5,32 @@ const screen = find("screen"), context = screen.getContext("2d", { alpha: false 
 const BACKGROUND = "#16181b";
 /** Strides of successive passes, in pixels of the screen. */
 const PASSES = [16, 4, 1];
-/** Milliseconds between two looks at what the person does, and screen pixels of a picture's pixel at most. */
-const PATIENCE = 30, MOST_ZOOM = 4096;
+/** Milliseconds between two looks at what the person does, and between two changes of the page's address. */
+const PATIENCE = 30, ADDRESS_PAUSE = 300;
+/** Screen pixels of a picture's pixel at most: a screen then holds less than one of them, a single colour. */
+const MOST_ZOOM = 4096;
+/** Free pixels between the whole picture and the toolbar. */
+const GAP = 8;
 
-/** x, y: picture position in the middle of the screen, in its pixels; zoom: screen pixels of a picture's pixel. */
-const view = { x: PICTURE.width / 2, y: PICTURE.height / 2, zoom: 0, show: "colour" };
+/**
+ * x, y: picture position in the middle of the screen, in its pixels; zoom: screen pixels of a picture's pixel. What is no
+ * number yet is that of the whole picture.
+ */
+const view = { x: NaN, y: NaN, zoom: NaN, show: "colour" };
 /** The view that the screen holds, wholly or in part, where there is one. */
 let held = null;
 /** Whether the screen holds something everywhere, be it coarse. */
 let filled = false;
 let painter = null, tiles = null, scheduled = false;
+/** What the page's address asks to be the painter, and the timer after which the address names the view. */
+let renderer = null, addressing = 0, addressed = -ADDRESS_PAUSE;
 
-const wholeZoom = () => Math.min(screen.width / PICTURE.width, screen.height / PICTURE.height);
+/** Height that the toolbar takes from the foot of the screen. */
+const toolbarHeight = () => Math.max(0, innerHeight - find("toolbar").getBoundingClientRect().top + GAP) * devicePixelRatio;
+const wholeZoom = () =>
+  Math.min(screen.width / PICTURE.width, Math.max(1, screen.height - toolbarHeight()) / PICTURE.height);
+/** The middle of the picture in the middle of what the toolbar leaves free. */
+const centred = (zoom) => ({ x: PICTURE.width / 2, y: PICTURE.height / 2 + toolbarHeight() / 2 / zoom, zoom });
 /** Position in the picture of the screen's upper left corner; exact where the zoom is a power of two. */
 const cornerOf = ({ x, y, zoom }) => ({ left: x - screen.width / 2 / zoom, top: y - screen.height / 2 / zoom });
 
@@ -86,6 +100,7 @@ function restart() {
   filled = false;
   document.documentElement.dataset.state = "drawing";
   showState();
+  addressing ||= setTimeout(nameView, Math.max(0, addressed + ADDRESS_PAUSE - performance.now()));
   if (!scheduled) requestAnimationFrame(work);
   scheduled = true;
 }
@@ -129,9 +144,16 @@ function draw(tile) {
 }
 
 function finish() {
+  nameView();
   document.documentElement.dataset.state = "done";
-  const { x, y, zoom, show } = view;
-  const place = `#x=${+x.toFixed(4)}&y=${+y.toFixed(4)}&zoom=${+zoom.toPrecision(6)}&show=${show}`;
+}
+
+/** Have the page's address name the view; browsers refuse it where that is done too often. */
+function nameView() {
+  clearTimeout(addressing);
+  [addressing, addressed] = [0, performance.now()];
+  const { x, y, zoom, show } = view, kept = renderer ? `&renderer=${renderer}` : "";
+  const place = `#x=${+x.toFixed(4)}&y=${+y.toFixed(4)}&zoom=${+zoom.toPrecision(6)}&show=${show}${kept}`;
   try {
     history.replaceState(null, "", place);
   } catch {
@@ -141,13 +163,12 @@ function finish() {
 
 /** The shader where it works and pays, else numbers; `trouble` says what has gone wrong with the shader. */
 function choosePainter(trouble = "") {
-  const asked = hash().get("renderer");
   let told = "Drawn by JavaScript, which is faster here than WebGL2: its shaders run on no GPU.";
   painter = new NumberPainter();
   try {
-    if (trouble || asked === "js") throw new Error(trouble || "asked for by the page's address");
+    if (trouble || renderer === "js") throw new Error(trouble || "asked for by the page's address");
     const shader = new ShaderPainter();
-    if (asked === "gl" || isFaster(shader, painter)) {
+    if (renderer === "gl" || isFaster(shader, painter)) {
       painter = shader;
       told = "Drawn by WebGL2 in single precision, to within a code or two of the decoder.";
     }
@@ -180,15 +201,22 @@ function readHash() {
   const asked = hash(), number = (name) => (asked.get(name) ? Number(asked.get(name)) : NaN);
   for (const name of ["x", "y", "zoom"]) if (Number.isFinite(number(name))) view[name] = number(name);
   if (MODES.includes(asked.get("show"))) view.show = asked.get("show");
+  const wanted = ["gl", "js"].find((name) => name === asked.get("renderer")) ?? null;
+  if (painter && wanted === renderer) return;
+  renderer = wanted;
+  choosePainter();
 }
 
-const boundedZoom = (zoom) => Math.min(MOST_ZOOM, Math.max(Math.min(1, wholeZoom()) / 2, zoom));
+const leastZoom = () => Math.min(1, wholeZoom()) / 2;
+const boundedZoom = (zoom) => Math.min(MOST_ZOOM, Math.max(leastZoom(), zoom));
 
 /** Keep the view where there is something to see. */
 function settle() {
-  view.zoom = boundedZoom(view.zoom || wholeZoom());
-  view.x = Math.min(PICTURE.width, Math.max(0, view.x));
-  view.y = Math.min(PICTURE.height, Math.max(0, view.y));
+  view.zoom = boundedZoom(Number.isNaN(view.zoom) ? wholeZoom() : view.zoom);
+  const { x, y } = centred(view.zoom);
+  const bounded = (at, middle, most) => (Number.isNaN(at) ? middle : Math.min(most, Math.max(0, at)));
+  view.x = bounded(view.x, x, PICTURE.width);
+  view.y = bounded(view.y, y, y + PICTURE.height / 2); // the foot of the picture comes up to what is free
 }
 
 function change(changes) {
@@ -205,10 +233,13 @@ function zoomAt(factor, px = screen.width / 2, py = screen.height / 2) {
 }
 
 const move = (dx, dy) => change({ x: view.x - dx / view.zoom, y: view.y - dy / view.zoom });
-const showWhole = () => change({ x: PICTURE.width / 2, y: PICTURE.height / 2, zoom: wholeZoom() });
+const wholeView = () => centred(boundedZoom(wholeZoom()));
+const showWhole = () => change(wholeView());
+const isWhole = () => Object.entries(wholeView()).every(([name, number]) => Math.abs(view[name] / number - 1) < 1e-9);
 
 function showState() {
   find("zoom").textContent = `${view.zoom < 10 ? +view.zoom.toFixed(2) : Math.round(view.zoom)}×`;
+  [find("in").disabled, find("out").disabled] = [view.zoom >= MOST_ZOOM, view.zoom <= leastZoom()];
   for (const mode of MODES) find(mode).setAttribute("aria-pressed", String(view.show === mode));
 }
 
@@ -216,9 +247,9 @@ function showState() {
 function resize() {
   const [width, height] = [innerWidth, innerHeight].map((side) => Math.max(1, Math.round(side * devicePixelRatio)));
   if (width === screen.width && height === screen.height && held) return;
-  const whole = held ? Math.abs(view.zoom / wholeZoom() - 1) < 1e-9 : !view.zoom;
+  const whole = held && isWhole();
   [screen.width, screen.height] = [width, height];
   [screen.style.width, screen.style.height] = [width, height].map((side) => `${side / devicePixelRatio}px`);
   held = null;
-  change(whole ? { zoom: wholeZoom() } : {});
+  change(whole ? wholeView() : {});
 }
