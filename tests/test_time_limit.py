@@ -230,12 +230,12 @@ def test_what_is_timed_of_an_encode_is_all_of_it() -> None:
     # Each part is timed from one look at the clock to the next but one, and what it then is of is divided by.
     assert (timing.row, timing.weight) == (1 / 64, 1 / min(32, network.arch.param_count()))
     assert timing.factor == 1 / network.arch.param_count() ** 3
-    # float32 and float64 at once and twice the size, then 64 x 64 twice by NumPy and once by torch, 8,192 points in a second.
+    # float32 and float64 at once and twice the size, then 64 x 64 twice by NumPy and once by torch; 8,192 points a second.
     assert timing.check == ((1 + 4) * 2 + 3) / 2
 
 
 @pytest.mark.parametrize("target", [{}, {"psnr": 24.0}, {"size": 400}, {"prune": 0.2}])
-def test_what_is_reported_of_a_short_search_is_true_and_its_file_has_no_more_bytes_than_asked_for(
+def test_what_is_reported_of_a_short_search_is_true_and_its_bytes_are_kept_to(
     target: dict[str, float],
 ) -> None:
     image = waves(40, 48)
