@@ -230,7 +230,7 @@ def test_what_is_timed_of_an_encode_is_all_of_it() -> None:
     # Each part is timed from one look at the clock to the next but one, and what it then is of is divided by.
     assert (timing.row, timing.weight) == (1 / 64, 1 / min(32, network.arch.param_count()))
     assert timing.factor == 1 / network.arch.param_count() ** 3
-    # float32 and float64 at once and twice the size, then 64 x 64 twice by NumPy and once by torch; 8,192 points a second.
+    # float32 and float64 at once and twice the size, then twice by NumPy and once by torch; 8,192 points a second.
     assert timing.check == ((1 + 4) * 2 + 3) / 2
 
 
