@@ -26,6 +26,9 @@ from inrcodec.state import State
 MAX_FILE_BYTES = 1 << 30
 """Longest checkpoint to read: several times that of the largest network."""
 
+_COUNT = slice(-12, -10)
+"""Where a ZIP without a comment says how many members it has."""
+
 
 def write(state: State) -> bytes:
     """A state as the bytes of an .npz, as `numpy.savez` would, but by code that cannot pickle."""
@@ -41,6 +44,8 @@ def read(data: bytes) -> State:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
+            if int.from_bytes(data[_COUNT], "little") != len(members):  # a damaged entry may swallow those behind it
+                raise CheckpointError("its list of arrays is damaged")
             if any(member.compress_type != zipfile.ZIP_STORED for member in members):
                 raise CheckpointError("its arrays are compressed")
             if sum(member.file_size for member in members) > len(data):

@@ -66,7 +66,7 @@ _MARGIN, _LAST = 0.03, 0.4
 _TIMED = 0.02
 """Of a time limit: to time steps."""
 _PILOT = 0.1
-"""Of the time left: for each pilot of a PSNR."""
+"""Of the time that is left: for each pilot of a PSNR."""
 _SETTLED = 20
 """Steps after which their mean time says how fast the machine is."""
 
@@ -87,7 +87,14 @@ class Deadline:
         self.limit = math.inf if limit is None else limit
         self.begun = clock() if begun is None else begun
         self._end = self.begun + (1 - _MARGIN) * self.limit - _LAST
+        self.slowness = 1.0
+        """Times that steps take longer than was measured, at least 1."""
         self._timings: dict[SirenArch, estimate.Timing] = {}
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit."""
+        return not math.isinf(self.limit)
 
     def left(self) -> float:
         """Seconds for the encode, without those to write the file in."""
@@ -98,11 +105,8 @@ class Deadline:
         return replace(monitor, stopped=lambda: monitor.stopped() or self.left() <= before)
 
     def piloting(self, monitor: Monitor) -> Monitor:
-        """That of one pilot, which gets its part of the time left."""
-        if math.isinf(self.limit):
-            return monitor
-        rest = (1 - _PILOT) * self.left()
-        return replace(self.ending(monitor, rest), due=Pace(self, 0, rest))
+        """That of a pilot, whose schedule gets its part of the time that is left."""
+        return replace(monitor, due=Pace(self, 0, (1 - _PILOT) * self.left())) if self.limited else monitor
 
     def measure(self, network: Network, picture: Picture, searches: Plan) -> estimate.Timing:
         """What parts of the encode take, in little of its time; measured once of networks that are alike."""
@@ -120,8 +124,6 @@ class Pace:
         self._deadline, self._step, self._reserve = deadline, step, reserve
         self._start = self._left = math.nan
         self._steps = 0
-        self.slowness = 1.0
-        """Times that steps take longer than they should, at least 1."""
 
     def __call__(self) -> float:
         """0 .. 1; to be asked before each step."""
@@ -129,53 +131,50 @@ class Pace:
             self._start, self._left = self._deadline.now(), self._deadline.left()
         elapsed = self._deadline.now() - self._start
         if self._steps > _SETTLED and self._step > 0:
-            self.slowness = max(1.0, elapsed / self._steps / self._step)
+            self._deadline.slowness = max(1.0, elapsed / self._steps / self._step)
         self._steps += 1
-        span = self._left - self.slowness * self._reserve
+        span = self._left - self._deadline.slowness * self._reserve
         return 1.0 if span <= elapsed else elapsed / span
 
 
 class Timetable:
     """The searches of one encode, held to its deadline."""
 
-    def __init__(self, deadline: Deadline, searches: Plan, weights: int, timing: estimate.Timing | None = None) -> None:
-        """`timing`, of a network of so many weights, may be None where there is no limit."""
-        self.searches = searches
-        self._deadline, self._weights = deadline, weights
-        self._timing = timing or estimate.Timing(0, 0, 0)
-        self._pace: Pace | None = None
+    def __init__(self, deadline: Deadline, searches: Plan, network: Network, picture: Picture) -> None:
+        """The network is what they fit to the picture; without a limit nothing is measured."""
+        self._deadline, self._searches, self._weights = deadline, searches, network.arch.param_count()
+        measured = deadline.measure(network, picture, searches) if deadline.limited else None
+        self._timing = measured or estimate.Timing(0, 0, 0)
 
     def fitting(self, monitor: Monitor) -> Monitor:
         """The monitor of the fit."""
-        _, prune_steps, _ = self.searches.steps
-        return self._paced(monitor, self._after(self.searches) + prune_steps * self._step)
+        _, prune_steps, _ = self._searches.steps
+        return self._paced(monitor, self._after(self._searches) + prune_steps * self._step)
 
     def pruning(self, monitor: Monitor) -> Monitor:
         """The monitor of the pruning."""
-        return self._paced(monitor, self._after(self.searches))
+        return self._paced(monitor, self._after(self._searches))
 
     def rounding(self, monitor: Monitor) -> tuple[QuantizeConfig, Monitor]:
         """The best manner of rounding that there is time for, from the planned one on, and its monitor."""
-        slow = self._pace.slowness if self._pace else 1.0
-        chosen, last = self.searches, slow * self._timing.check
-        if not math.isinf(self._deadline.limit):
+        slow = self._deadline.slowness
+        chosen, last = self._searches, slow * self._timing.check
+        if self._deadline.limited:
             planned = work(chosen, self._weights).curved, chosen.quantize.block, chosen.quantize.stages
             at = [(manner.pixels, manner.block, manner.stages) for manner in MANNERS].index(planned)
-            manners, left = [manner.of(chosen) for manner in MANNERS[at:]], self._deadline.left()
+            manners = [chosen, *(manner.of(chosen) for manner in MANNERS[at + 1 :])]
+            left = self._deadline.left()
             chosen = next((one for one in manners if slow * self._after(one, tuned=0.5) <= left), manners[-1])
         ending = self._deadline.ending(monitor, last)
         last += slow * self._weights * self._timing.weight
         return chosen.quantize, replace(ending, due=Pace(self._deadline, 0, last))
 
     def _paced(self, monitor: Monitor, reserve: float) -> Monitor:
-        if math.isinf(self._deadline.limit):
-            return monitor
-        self._pace = Pace(self._deadline, self._step, reserve)
-        return replace(self._deadline.ending(monitor), due=self._pace)
+        return replace(self._deadline.ending(monitor), due=Pace(self._deadline, self._step, reserve))
 
     @property
     def _step(self) -> float:
-        return self._timing.step + self._timing.look / self.searches.fit.evaluate_every
+        return self._timing.step + self._timing.look / self._searches.fit.evaluate_every
 
     def _after(self, searches: Plan, tuned: float = 1.0) -> float:
         """Seconds of the roundings and the check, with so much of the fine-tuning."""
@@ -220,7 +219,7 @@ def shortened(searches: Plan, timing: estimate.Timing, weights: int, deadline: D
 
     The searches as they are where there is no limit.
     """
-    if math.isinf(deadline.limit):
+    if not deadline.limited:
         return searches
     found = list(choices(searches, timing, weights, deadline.left(), [1.0]))
     if found:

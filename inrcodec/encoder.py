@@ -28,7 +28,7 @@ from inrcodec import (
 from inrcodec.checks import check_type
 from inrcodec.compress import Quantizer, Stage, prune, within
 from inrcodec.config import EncoderConfig as EncoderConfig
-from inrcodec.deadline import Deadline, Timetable, shortened
+from inrcodec.deadline import Deadline, Timetable, narrowed, shortened
 from inrcodec.errors import BitstreamError, LimitError, RequestError, VerifyError
 from inrcodec.fit import Picture, optimize
 from inrcodec.goals import Fit, Search, choose_goal
@@ -98,10 +98,9 @@ def encode_with_report(
     where what `keeper` has kept is damaged, or is not of this picture and these options.
     """
     check_type("config", config, EncoderConfig)
-    deadline = Deadline(config.time_limit, begun)
     count = config.threads or threads.chosen() or threads.torch_count()
     with threads.using(count), threads.single_torch(), threads.single_blas():
-        return _encoded(image, config, monitor, keeper, deadline)
+        return _encoded(image, config, monitor, keeper, Deadline(config.time_limit, begun))
 
 
 def _encoded(
@@ -115,7 +114,7 @@ def _encoded(
     goal = choose_goal(config, height, width, channels, bitstream.metadata_bytes(metadata))
     device = choose_device(config.device)
     session = Session(keeper, codes, config, device.type)
-    search = Search(codes, config, goal, device, monitor, deadline)
+    search = Search(codes, config, goal, device, monitor, deadline.piloting)
     fit = _fitted(search, config, monitor, session, deadline)
     network = fit.network
     rounded, stages, met = _compressed(fit, search.picture, goal, codes, monitor, deadline)
@@ -155,7 +154,7 @@ def better_than_one_colour(found: Encoded, codes: NDArray[np.uint8], goal: targe
 
 def _fitted(search: Search, config: EncoderConfig, monitor: Monitor, session: Session, deadline: Deadline) -> Fit:
     """The best network on the way to the goal; where the search was stopped in a pilot, that of this."""
-    course = session.course(search.begin)
+    course = session.course(lambda: _in_time(search, config, deadline))
     found = [fit for fit in [search.restored(session.best)] if fit]
     while True:
         fit = _fit(search, course, config, monitor, session, deadline)
@@ -168,42 +167,47 @@ def _fitted(search: Search, config: EncoderConfig, monitor: Monitor, session: Se
         course = session.go_on(further, best.state())
 
 
+def _in_time(search: Search, config: EncoderConfig, deadline: Deadline) -> Course:
+    """Where to begin, with a smaller network where the time is too short for it; TimeLimitError where for any."""
+    course = search.begin()
+    if config.time_limit is None:
+        return course
+    network = search.start(course.point)
+    searches = plan(config, course.point, network.arch)
+    timing = deadline.measure(network, search.picture, searches)
+    return replace(course, point=narrowed(course.point, searches, timing, network.arch.param_count(), deadline))
+
+
 def _fit(
     search: Search, course: Course, config: EncoderConfig, monitor: Monitor, keeper: Keeper, deadline: Deadline
 ) -> Fit:
     """One fit, announced before."""
     network, picture = search.start(course.point), search.picture
-    searches, timing, count = plan(config, course.point, network.arch), None, network.arch.param_count()
+    searches = plan(config, course.point, network.arch)
     if monitor.announce or config.time_limit is not None:
         timing = deadline.measure(network, picture, searches)
-        searches = shortened(searches, timing, count, deadline)
-    if monitor.announce and timing:
-        told = announcement(network, picture, searches, timing, config)
-        longest = search.longest(told.seconds, Fit(course.point, network, searches, 0.0), course)
-        monitor.announce(replace(told, longest=longest))
-    timetable = Timetable(deadline, searches, count, timing)
-    listener = within(timetable.fitting(monitor), 0, sum(searches.steps))
-    psnr = optimize(network, picture, searches.fit, monitor=listener, keeper=keeper)
-    return Fit(course.point, network, searches, psnr, timetable)
+        searches = shortened(searches, timing, network.arch.param_count(), deadline)
+        if monitor.announce:
+            told = announcement(network, picture, searches, timing, config)
+            longest = search.longest(told.seconds, Fit(course.point, network, searches, 0.0), course)
+            monitor.announce(replace(told, longest=longest))
+    listener = Timetable(deadline, searches, network, picture).fitting(monitor)
+    psnr = optimize(network, picture, searches.fit, monitor=within(listener, 0, sum(searches.steps)), keeper=keeper)
+    return Fit(course.point, network, searches, psnr)
 
 
 def _compressed(
-    fit: Fit,
-    picture: Picture,
-    goal: targets.Goal,
-    codes: NDArray[np.uint8],
-    monitor: Monitor,
-    deadline: Deadline,
+    fit: Fit, picture: Picture, goal: targets.Goal, codes: NDArray[np.uint8], monitor: Monitor, deadline: Deadline
 ) -> tuple[targets.Rounded, list[Stage], bool]:
     """Prune, quantize and write; an interrupted search is cut short, not left out. Also whether `goal` is met."""
     network, searches, psnr = fit.network, fit.searches, fit.psnr
-    timetable = fit.timetable or Timetable(deadline, searches, network.arch.param_count())
     fit_steps, prune_steps, round_steps = searches.steps
     total = sum(searches.steps)
     network.sort()
     count = network.arch.param_count()
     stages = [Stage("fit", psnr, 4 * count, f"{count} weights")]
     masks = [torch.ones_like(value) for value in network.values]
+    timetable = Timetable(deadline, searches, network, picture)
     if searches.prune.fraction and not monitor.stopped():
         masks, psnr = prune(network, picture, searches.prune, within(timetable.pruning(monitor), fit_steps, total))
         kept = int(sum(mask.sum() for mask in masks))

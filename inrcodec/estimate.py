@@ -32,7 +32,7 @@ _DB_OF_DOUBLING = 1.5
 """About what twice the weights gain on a photograph, in dB."""
 _IMPORT = 4.0
 """Seconds to import torchao, in the process's first rounding."""
-_ROWS, _SIDE, _COLUMNS, _POINTS = 64, 512, 32, 16_384
+_ROWS, _SIDE, _COLUMNS, _POINTS = 64, 512, 32, 8192
 """What is timed of the curvature: pixels, weights of a block, and weights rounded; and points of a draw."""
 _OVERHEAD = 1240
 """Weights whose products take as long as all else in a step, that smaller networks have too (docs/experiments.md)."""

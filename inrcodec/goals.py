@@ -5,7 +5,7 @@ weak, or far too strong, one of a larger or a smaller network, `REFITS` times at
 `most_bytes`, and told before it begins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from inrcodec import estimate, ladder, pilot, pixels, siren, targets
 from inrcodec.config import EncoderConfig
-from inrcodec.deadline import Deadline, Timetable, narrowed
 from inrcodec.errors import CheckpointError, RequestError
 from inrcodec.fit import Picture, optimize
 from inrcodec.network import Network
@@ -77,8 +76,6 @@ class Fit:
     """What it was fitted by, and is to be rounded by."""
     psnr: float
     """Of the float network in dB."""
-    timetable: Timetable | None = None
-    """What holds its searches to the deadline; None where no clock was asked."""
 
     @property
     def reached(self) -> Reached:
@@ -102,11 +99,11 @@ class Search:
         goal: targets.Goal,
         device: torch.device,
         monitor: Monitor,
-        deadline: Deadline,
+        piloting: Callable[[Monitor], Monitor] = lambda monitor: monitor,
     ) -> None:
-        """`codes` is (H, W, C)."""
-        self._codes, self._config, self._goal, self._device = codes, config, goal, device
-        self._monitor, self._deadline = monitor, deadline
+        """`codes` is (H, W, C); `piloting` makes the monitor of each pilot, for a time limit."""
+        self._piloting = piloting
+        self._codes, self._config, self._goal, self._device, self._monitor = codes, config, goal, device, monitor
         self.picture = Picture(codes, device)
         self._shape: tuple[int, int, int] = (self.picture.height, self.picture.width, self.picture.channels)
         self.trial: Fit | None = None
@@ -117,17 +114,6 @@ class Search:
         return start(self._codes, point, self._config.seed, self._device)
 
     def begin(self) -> Course:
-        """Where to begin, with a smaller network where the time is too short; TimeLimitError where it is for any."""
-        course = self._begin()
-        if self._config.time_limit is None:
-            return course
-        network = self.start(course.point)
-        searches = plan(self._config, course.point, network.arch)
-        timing = self._deadline.measure(network, self.picture, searches)
-        point = narrowed(course.point, searches, timing, network.arch.param_count(), self._deadline)
-        return replace(course, point=point)
-
-    def _begin(self) -> Course:
         """The operating point to begin with; for a PSNR, short fits of the picture are made to find out."""
         if isinstance(self._goal, targets.BytesGoal):
             return Course(ladder.rung_of_bytes(self._goal.aim, *self._shape))
@@ -152,8 +138,7 @@ class Search:
             timing, count = estimate.measure_fit(network, self.picture, searches.fit), network.arch.param_count()
             seconds, (height, width) = steps * timing.step, self._shape[:2]
             self._monitor.announce(Estimate(height, width, count, seconds, trial=True))
-        hurried = self._deadline.piloting(self._monitor)
-        listener = Monitor(stopped=hurried.stopped, note=self._monitor.note, due=hurried.due)
+        listener = self._piloting(Monitor(stopped=self._monitor.stopped, note=self._monitor.note))
         psnr = optimize(network, self.picture, searches.fit, monitor=listener)
         self.trial = Fit(point, network, searches, psnr)
         return None if self._monitor.stopped() else self.trial.reached

@@ -47,17 +47,17 @@ def never() -> bool:
     return False
 
 
+def early() -> float:
+    """What `due` is where there is no hurry."""
+    return 0.0
+
+
 Report = Callable[[int, int], None]
 """Told how much of how much is done."""
 
 
 def silent(done: int, whole: int) -> None:
     """What a `Report` is where nobody listens."""
-
-
-def early() -> float:
-    """What `due` is where there is no hurry."""
-    return 0.0
 
 
 @dataclass(frozen=True)

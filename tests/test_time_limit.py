@@ -14,7 +14,7 @@ import inrcodec
 from inrcodec import deadline, encoder, estimate, fit, goals, ladder, metrics, siren
 from inrcodec.compress import part_due
 from inrcodec.config import EncoderConfig
-from inrcodec.deadline import LEAST_STEPS, MANNERS, Deadline, Pace, Timetable, choices, narrowed, shortened
+from inrcodec.deadline import LEAST_STEPS, MANNERS, Deadline, Manner, Pace, Timetable, choices, narrowed, shortened
 from inrcodec.errors import RequestError, TimeLimitError
 from inrcodec.estimate import Timing
 from inrcodec.fit import FitConfig, Picture, optimize
@@ -26,9 +26,10 @@ from tests.test_cli import run
 from tests.test_resume import Resuming, ended
 
 CPU = torch.device("cpu")
-WEIGHTS = 3843
 POINT = ladder.rung(50)
-SEARCHES = plan(EncoderConfig(), POINT, ladder.choose_arch(256, 256, 3, POINT.weights_per_pixel))
+ARCH = ladder.choose_arch(256, 256, 3, POINT.weights_per_pixel)
+WEIGHTS = ARCH.param_count()
+SEARCHES = plan(EncoderConfig(), POINT, ARCH)
 TIMING = Timing(0.005, 0.01, 20, row=1e-4, square=2e-11, factor=1e-10, weight=1e-4, check=0.7)
 """Of astronaut.png at the default quality, about, on two cores."""
 PROGRESSION = [1.5, 2, 3, 5, 10, 20, 30, 45, 60, 120]
@@ -82,8 +83,7 @@ def test_more_time_promises_no_worse_a_picture() -> None:
 
 @pytest.mark.parametrize("effort", range(1, 6))
 def test_what_is_chosen_promises_at_least_what_the_highest_effort_that_fits_does(effort: int) -> None:
-    arch = ladder.choose_arch(256, 256, 3, POINT.weights_per_pixel)
-    plain = plan(EncoderConfig(effort=effort), POINT, arch)
+    plain = plan(EncoderConfig(effort=effort), POINT, ARCH)
     best = min(choice.loss for choice in within(seconds(plain)))
     assert best <= deadline.deficit(plain.fit.steps) + MANNERS[0].loss + 1e-9
 
@@ -185,23 +185,37 @@ def test_parts_of_a_search_are_due_one_after_the_other() -> None:
         assert tuple(part_due(lambda at=whole: at, start, 0.5)() for start in (0.0, 0.5)) == parts  # type: ignore[misc]
 
 
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, Clock, Plan], Timetable]:
+    """A timetable of a limit, on a machine that `TIMING` is of."""
+    monkeypatch.setattr(Deadline, "measure", lambda *arguments: TIMING)
+    network = Network(ARCH, siren.init(ARCH, 0, siren.InitConfig(w_max=10)), CPU)
+    picture = Picture(waves(8, 8), CPU)
+    return lambda limit, clock, searches: Timetable(Deadline(limit, 0.0, clock), searches, network, picture)
+
+
+@pytest.mark.parametrize("manner", MANNERS)
 @pytest.mark.parametrize(("left", "curved"), [(60.0, 16_384), (3.5, 4096), (1.2, 0)])
-def test_rounding_is_as_good_as_there_is_time_for_when_it_begins(left: float, curved: int) -> None:
-    clock = Clock()
-    timetable = Timetable(Deadline((left + 0.4) / 0.97, 0.0, clock), MANNERS[0].of(SEARCHES), WEIGHTS, TIMING)
-    quantize, monitor = timetable.rounding(Monitor())
-    assert (quantize.pixels if quantize.compensated else 0) == curved
+def test_rounding_is_the_planned_one_or_as_good_as_there_is_time_for_when_it_begins(
+    held: Callable[[float, Clock, Plan], Timetable], left: float, curved: int, manner: Manner
+) -> None:
+    clock, planned = Clock(), manner.of(SEARCHES)
+    quantize, monitor = held((left + 0.4) / 0.97, clock, planned).rounding(Monitor())
+    assert (quantize.pixels if quantize.compensated else 0) == min(curved, manner.pixels)
+    if left == 60:
+        assert quantize == planned.quantize
     assert not monitor.stopped()
     clock.tick(left - TIMING.check + 0.001)
     assert monitor.stopped()
     assert monitor.due() == 1
 
 
-def test_the_stages_after_the_fit_have_the_time_that_was_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stages_after_the_fit_have_the_time_that_was_set_aside(
+    held: Callable[[float, Clock, Plan], Timetable],
+) -> None:
     clock, limit = Clock(), 60
     searches = shortened(SEARCHES, TIMING, WEIGHTS, Deadline(limit, 0.0, clock))
-    timetable = Timetable(Deadline(limit, 0.0, clock), searches, WEIGHTS, TIMING)
-    monitor = timetable.fitting(Monitor())
+    monitor = held(limit, clock, searches).fitting(Monitor())
     while monitor.due() < 1:
         clock.tick(TIMING.step)
     rest = replace(work(searches, WEIGHTS), steps=searches.quantize.refit.steps)
@@ -210,23 +224,24 @@ def test_the_stages_after_the_fit_have_the_time_that_was_set_aside(monkeypatch: 
 
 def test_what_is_timed_of_an_encode_is_all_of_it() -> None:
     image = waves(64, 64)
-    network = goals.start(image, ladder.rung(50), 0, encoder.choose_device("cpu"))
+    network = goals.start(image, ladder.rung(50), 0, CPU)
     searches = plan(EncoderConfig(device="cpu"), ladder.rung(50), network.arch)
     timing = estimate.measure(network, Picture(image, network.device), searches.fit, Looked())
     # Each part is timed from one look at the clock to the next but one, and what it then is of is divided by.
     assert (timing.row, timing.weight) == (1 / 64, 1 / min(32, network.arch.param_count()))
     assert timing.factor == 1 / network.arch.param_count() ** 3
-    # float32 and float64 at once and twice the size, then 64 x 64 twice by NumPy and once by torch, 4,096 at a time.
-    assert timing.check == (1 + 4) * 2 + 3
+    # float32 and float64 at once and twice the size, then twice by NumPy and once by torch; 8,192 points a second.
+    assert timing.check == ((1 + 4) * 2 + 3) / 2
 
 
 @pytest.mark.parametrize("target", [{}, {"psnr": 24.0}, {"size": 400}, {"prune": 0.2}])
-def test_a_file_of_a_short_search_is_a_good_one_and_meets_its_target(target: dict[str, float]) -> None:
+def test_what_is_reported_of_a_short_search_is_true_and_its_bytes_are_kept_to(
+    target: dict[str, float],
+) -> None:
     image = waves(40, 48)
-    config = EncoderConfig(effort=9, device="cpu", time_limit=6, **target)  # type: ignore[arg-type]
+    config = EncoderConfig(effort=9, device="cpu", time_limit=4, **target)  # type: ignore[arg-type]
     encoded = encoder.encode_with_report(image, config)
     assert encoded.psnr == metrics.psnr(image, inrcodec.decode(encoded.data))
-    assert encoded.psnr > 20
     if "size" in target:
         assert len(encoded.data) <= 400
 
@@ -246,7 +261,7 @@ def test_a_search_under_a_limit_is_gone_on_with_in_another_number_of_steps(monke
     assert (int(state["fit.next"]), int(state["fit.steps"])) == (200, 10_000)
     seen: list[Progress] = []
     monkeypatch.setattr(encoder, "shortened", lambda searches, *rest: deadline.with_fit_steps(searches, 500))
-    monkeypatch.setattr(encoder, "Timetable", lambda limit, searches, *rest: Timetable(Deadline(None), searches, *rest))
+    monkeypatch.setattr(encoder, "Timetable", lambda limit, *rest: Timetable(Deadline(None), *rest))
     encoder.encode_with_report(image, config, Monitor(report=seen.append), Resuming(state))
     assert (seen[0].begun, seen[0].step) == (10, 200)  # as much of it is over: a fiftieth
 
