@@ -112,7 +112,10 @@ class Encode:
             "input": task.source, "output": task.target, "bytes": len(encoded.data), "bpp": round(encoded.bpp, 4),
             "psnr": round(encoded.psnr, 3), "width": encoded.width, "height": encoded.height,
             "seconds": round(seconds, 2), "target_met": encoded.met,
+            "one_colour": _is_one_colour(encoded),
         }  # fmt: skip
+        if not self.shown and _is_one_colour(encoded):  # else it was noted
+            say(f"inrcodec: {task.target}: one colour, as the search ended with less")
         text = (
             f"{task.target}: {len(encoded.data):,} bytes, {encoded.bpp:.3f} bpp, {encoded.psnr:.2f} dB, "
             f"{encoded.width}x{encoded.height}, {seconds:.0f} s"
@@ -128,6 +131,11 @@ class Encode:
         if self.config.psnr is not None:
             return f"{encoded.psnr:.2f} dB instead of {self.config.psnr:g}"
         return f"{len(encoded.data):,} bytes, {encoded.bpp:.4g} bpp"
+
+
+def _is_one_colour(encoded: Any) -> bool:
+    """Whether the file is the picture's mean colour, in place of what the search ended with."""
+    return any(stage.name == "one colour" for stage in encoded.stages)
 
 
 def _way_on(keeper: checkpoint.Checkpoint) -> str:

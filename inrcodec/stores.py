@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inrcodec import extras, files
-from inrcodec.errors import InputImageError, InrError, OutputError
+from inrcodec.errors import InputImageError, InrError, NotInstalledError, OutputError
 
 _MARKS = (
     "mtime", "LastModified", "last_modified", "updated", "modified", "ETag", "etag", "md5Hash", "content_md5",
@@ -48,6 +48,8 @@ def expand(source: str, suffixes: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield path if is_local(source) else source, posixpath.basename(path)
             return
         names = [name for name in sorted(system.find(path)) if _is_one(name, suffixes)]
+    except NotInstalledError:
+        raise
     except (OSError, ValueError, ImportError) as error:
         raise InputImageError(f"{source}: {error}") from error
     if not names:

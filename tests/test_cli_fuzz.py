@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inrcodec import bitstream, cli
+from inrcodec import bitstream, cli, files
 from tests.helpers import header, seal, siren, small_model
 
 EXAMPLES = int(os.environ.get("INRCODEC_CLI_EXAMPLES", "300"))
@@ -112,6 +112,14 @@ def ran(arguments: list[str]) -> Ran:
 
 def listing(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _impatience() -> Iterator[None]:
+    """Nothing writes to the pipe here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "_PATIENCE", 0.01)
+        yield
 
 
 @contextlib.contextmanager

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 run "looking for mistakes and style" ruff check .
 run "looking at the layout" ruff format --check .
 run "checking types" mypy
-run "running the tests (some minutes)" python -m pytest -q "$@"
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 # a core for each process, and a thread for each core
+run "running the tests (some minutes)" python -m pytest -q -n auto --dist worksteal "$@"
 cat <<'END'
 
 All checks passed. Next:
