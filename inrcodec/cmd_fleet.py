@@ -101,6 +101,9 @@ class _Report:
         self._written, self._found = self._written + worked, self._found + (not failed and not worked)
         text = f"inrcodec: {facts['error']}" if failed else "" if self._options.quiet else _text(facts)
         self._line.add(facts["source"], 1.0, failed, text, worked)
+        for note in facts.get("notes", ()):
+            if not self._options.quiet:
+                say(f"inrcodec: {note}")
         if self._options.json:
             print(json.dumps(facts), flush=True)
 

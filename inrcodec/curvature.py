@@ -59,6 +59,11 @@ def blocks(count: int, most: int = BLOCK) -> list[slice]:
     return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
+def pixels_at_once(weights: int) -> int:
+    """Of how many pixels the derivatives by so many weights are held at once."""
+    return max(1, min(1024, _JACOBIAN_ENTRIES // weights))
+
+
 def gauss_newton(
     network: Network, values: Sequence[Tensor], picture: Picture, pixels: int, within: Sequence[slice]
 ) -> list[Tensor]:
@@ -66,17 +71,17 @@ def gauss_newton(
     index, signs = probes(picture, pixels, network.device)
     sums = PixelSums(network, picture, len(index), map)
     matrices = [torch.zeros(part.stop - part.start, part.stop - part.start, device=network.device) for part in within]
-    at_once = max(1, min(1024, _JACOBIAN_ENTRIES // network.arch.param_count()))
+    at_once = pixels_at_once(network.arch.param_count())
     for rows, their_signs in zip(torch.split(index, at_once), torch.split(signs, at_once), strict=True):
         jacobian = sums.jacobian(values, rows, their_signs)
         for matrix, part in zip(matrices, within, strict=True):
-            _add_square(matrix, jacobian[part])
+            add_square(matrix, jacobian[part])
     for matrix in matrices:
         _mirror(matrix)
     return [matrix.div_(len(index) * picture.channels) for matrix in matrices]
 
 
-def _add_square(matrix: Tensor, factor: Tensor) -> None:
+def add_square(matrix: Tensor, factor: Tensor) -> None:
     """Add factor factor^T, its lower triangle and what is in the same tiles, to `matrix`."""
 
     def tile(rows: slice) -> None:

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from inrcodec import threads
 from inrcodec.backends import Backend, Manner, numpy_backend, torch_backend
 from inrcodec.config import LEAST_PSNR, EncoderConfig
 from inrcodec.conformance import MOST_POINTS
-from inrcodec.curvature import BLOCK, blocks, compensate, gauss_newton, inverse_factor
+from inrcodec.curvature import BLOCK, add_square, blocks, compensate, gauss_newton, inverse_factor, pixels_at_once
 from inrcodec.fit import FitConfig, Picture, PixelSums, Search, chunk_map, no_projection
 from inrcodec.model import QuantizedModel, q_step_code
 from inrcodec.network import Network
@@ -32,8 +34,8 @@ _DB_OF_DOUBLING = 1.5
 """About what twice the weights gain on a photograph, in dB."""
 _IMPORT = 4.0
 """Seconds to import torchao, in the process's first rounding."""
-_ROWS, _SIDE, _COLUMNS, _POINTS = 64, 512, 32, 8192
-"""What is timed of the curvature: pixels, weights of a block, and weights rounded; and points of a draw."""
+_SIDE, _COLUMNS, _POINTS = 512, 32, 8192
+"""What is timed of the curvature: weights of a block, and weights rounded; and points of a draw."""
 _OVERHEAD = 1240
 """Weights whose products take as long as all else in a step, that smaller networks have too (docs/experiments.md)."""
 _SENSITIVITY = 65_536
@@ -154,23 +156,29 @@ def memory(weights: int) -> int:
     return _PROCESS + 4 * block * (weights + _COPIES * block)
 
 
+def _least_spent(work: Callable[[], object], now: Clock) -> float:
+    """Of two runs: what comes once, such as page faults, would count a thousandfold."""
+    return min(_spent(work, now) for _ in range(2))
+
+
 def _with_rounding(timing: Timing, network: Network, picture: Picture, now: Clock) -> Timing:
     """The same with the parts of a compensated rounding."""
     values, weights = network.snapshot(), network.arch.param_count()
-    side, rows = min(_SIDE, weights), min(_ROWS, len(picture))
+    side, rows = min(_SIDE, weights), min(pixels_at_once(weights), len(picture))
 
-    def curvature(size: int) -> float:
-        return _spent(lambda: gauss_newton(network, values, picture, rows, [slice(0, size)]), now)
+    def curvature(size: int) -> list[Tensor]:
+        return gauss_newton(network, values, picture, rows, [slice(0, size)])
 
-    curvature(1)  # what comes once, such as the page faults of the tape, would count a thousandfold
-    least, whole = curvature(1), curvature(side)
-    (matrix,) = gauss_newton(network, values, picture, rows, [slice(0, side)])
+    derivatives = _least_spent(lambda: curvature(1), now)
+    (matrix,) = curvature(side)
+    slopes = torch.ones(side, rows, device=network.device)
+    products = _least_spent(lambda: add_square(torch.zeros_like(matrix), slopes), now)
     factor = _spent(lambda: inverse_factor(matrix, 1.0), now)
     upper, flat = inverse_factor(matrix, 1.0), matrix[0].double()
     count = min(_COLUMNS, side)
     rounded = _spent(lambda: compensate(flat, upper, flat.abs() + 1, count), now)
-    square = max(0.0, whole - least) / rows / side**2
-    return replace(timing, row=least / rows, square=square, factor=factor / side**3, weight=rounded / count)
+    row, square = derivatives / rows, products / rows / side**2
+    return replace(timing, row=row, square=square, factor=factor / side**3, weight=rounded / count)
 
 
 def _of_check(network: Network, picture: Picture, now: Clock) -> float:
@@ -183,7 +191,7 @@ def _of_check(network: Network, picture: Picture, now: Clock) -> float:
     manner = Manner(threads.count())
 
     def drawn(backend: Backend) -> float:
-        return min(_spent(lambda: backend(coords), now) for _ in range(2))
+        return _least_spent(lambda: backend(coords), now)
 
     single, double = (drawn(numpy_backend(model, dtype, manner)) for dtype in (np.float32, np.float64))
     torch = drawn(torch_backend(model, str(network.device), np.float64, manner))

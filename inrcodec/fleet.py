@@ -28,7 +28,7 @@ from inrcodec import bitstream, decoder, extras, images, manifest, metrics, stor
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import InrError, NotInrError, OutputError, RequestError
 from inrcodec.manifest import Facts
-from inrcodec.progress import never
+from inrcodec.progress import Monitor, never
 
 _LOOKING = 32
 """Outputs that are looked at at once, before the work begins: a store answers each only after a while."""
@@ -164,7 +164,7 @@ def _failed(order: Order, error: Exception) -> Facts:
 
 def encode_one(order: Order, config: EncoderConfig) -> Facts:
     """Encode one picture, in whatever process, unless its file is there; its line of the manifest."""
-    start = time.monotonic()
+    start, notes = time.monotonic(), list[str]()
     try:
         source = images.load_bytes(stores.read(order.picture.source, images.MAX_FILE_BYTES), order.picture.source)
         data = None if order.replace else _found(order, source.codes.shape)
@@ -173,7 +173,7 @@ def encode_one(order: Order, config: EncoderConfig) -> Facts:
             extras.require("encoding", *extras.ENCODER)
             from inrcodec.encoder import encode_with_report
 
-            encoded = encode_with_report(source, config)
+            encoded = encode_with_report(source, config, Monitor(note=notes.append))
             data, psnr = encoded.data, encoded.psnr
             stores.write(order.picture.output, data)
         else:
@@ -185,6 +185,7 @@ def encode_one(order: Order, config: EncoderConfig) -> Facts:
         **order.facts, "bytes": len(data), "bpp": round(metrics.bpp(len(data), height, width), 4),
         "psnr": round(psnr, 3), "width": width, "height": height, "crc": data[-4:].hex(),
         "seconds": round(time.monotonic() - start, 2) if fresh else None, "worker": os.getpid(),
+        **({"notes": notes} if notes else {}),
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ A line is about one output, and the last one counts:
     crc              of the file, as its last bytes have it
     seconds          of the encode; null where the output was there already, whole, and was only looked at
     worker           the process that did it
+    notes            sentences on what was left out of the picture or came up in its encode, where there are any
     error, kind      in place of all this, where it failed
 """
 

@@ -12,6 +12,7 @@ import fleet_trial
 import fsspec
 import numpy as np
 import pytest
+from PIL import Image
 
 from inrcodec import bitstream, decoder, encoder, fleet, images, ladder, manifest, metrics, rasters, stores
 from inrcodec.config import EncoderConfig
@@ -105,6 +106,14 @@ def test_a_store_is_found_and_written_like_a_folder(store: fsspec.AbstractFileSy
     data = store.cat_file("/out/x/a.inr")
     assert (facts["bytes"], facts["width"], facts["height"]) == (len(data), 9, 8)
     assert facts["psnr"] == round(metrics.psnr(waves(8, 9), decoder.decode(data)), 3)
+
+
+def test_what_is_left_out_of_a_picture_is_in_its_line(folder: Path, quick: None) -> None:
+    first, second = (Image.fromarray(waves(8, 9)[:, :, ::step]) for step in (1, -1))
+    first.save("in/moving.gif", save_all=True, append_images=[second])
+    facts = fleet.encode_one(order(Picture("in/moving.gif", "out/moving.inr")), FAST)
+    assert facts["notes"] == list(images.load("in/moving.gif").notes) != []
+    assert "notes" not in fleet.encode_one(order(Picture("in/a.png", "out/a.inr")), FAST)
 
 
 class HereAndNow:

@@ -31,7 +31,19 @@ RANKS = {
 }  # fmt: skip
 """Every module and its rank; a module imports only from lower ranks."""
 
-TORCH = {"memory", "modules", "optim", "network", "fit", "curvature", "compress", "targets", "goals", "encoder"}
+TORCH = {
+    "memory",
+    "modules",
+    "optim",
+    "network",
+    "fit",
+    "curvature",
+    "compress",
+    "estimate",
+    "targets",
+    "goals",
+    "encoder",
+}
 """Modules that import torch when they are imported."""
 
 

@@ -228,7 +228,8 @@ def test_what_is_timed_of_an_encode_is_all_of_it() -> None:
     searches = plan(EncoderConfig(device="cpu"), ladder.rung(50), network.arch)
     timing = estimate.measure(network, Picture(image, network.device), searches.fit, Looked())
     # Each part is timed from one look at the clock to the next but one, and what it then is of is divided by.
-    assert (timing.row, timing.weight) == (1 / 64, 1 / min(32, network.arch.param_count()))
+    assert (timing.row, timing.weight) == (1 / 1024, 1 / min(32, network.arch.param_count()))
+    assert timing.square == 1 / 1024 / min(512, network.arch.param_count()) ** 2
     assert timing.factor == 1 / network.arch.param_count() ** 3
     # float32 and float64 at once and twice the size, then twice by NumPy and once by torch; 8,192 points a second.
     assert timing.check == ((1 + 4) * 2 + 3) / 2

@@ -1,6 +1,6 @@
 """The tests as other processors would run them: the kernels of OpenBLAS, MKL, NumPy and torch are chosen by name.
 
-    python tools/core_types.py                          # the whole suite under each, 15 minutes and more
+    python tools/core_types.py                          # the whole suite under each, 15 minutes on two cores
     python tools/core_types.py --only zen -- -k robustness
     python tools/core_types.py --nudge 1 2 3            # this processor's kernels, from three starts a millionth away
     python tools/core_types.py --busy 1                 # beside a process that keeps a core busy
@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from inrcodec.threads import THREAD_VARIABLES
+
 ROOT = Path(__file__).resolve().parent.parent
 AVX512 = "X86_V4 AVX512_ICL AVX512_SPR"
 CORE_TYPES = {
@@ -37,6 +39,10 @@ CORE_TYPES = {
     },
 }  # fmt: skip
 """Environments: AVX2, AVX-512, and the plainest kernels that there are."""
+
+
+ON_ALL_CORES = ("-n", "auto", "--dist", "worksteal")
+"""As `test.sh` runs the tests: a process for each core, with one thread."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +67,9 @@ def nudged(number: int) -> dict[str, str]:
 def run(environment: dict[str, str], arguments: list[str]) -> Outcome:
     """The tests in an environment."""
     start = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", *arguments]
-    process = subprocess.run(
-        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", *ON_ALL_CORES, *arguments]
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1") | environment
+    process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     lines = process.stdout.splitlines() or process.stderr.splitlines() or [""]
     failed = tuple(found[1] for line in lines if (found := re.match(r"(?:FAILED|ERROR) (\S+)", line)))
     if process.returncode and not failed:
