@@ -67,6 +67,9 @@ _TIMED = 0.02
 """Of a time limit: to time steps."""
 _PILOT = 0.1
 """Of the time that is left: for each pilot of a PSNR."""
+_MORE = 1.25
+"""Steps of a fit, over those that the estimate has room for: timed steps are off by so much either way, and where there
+is no time for all the clock leaves out the rest."""
 _SETTLED = 20
 """Steps after which their mean time says how fast the machine is."""
 
@@ -223,7 +226,8 @@ def shortened(searches: Plan, timing: estimate.Timing, weights: int, deadline: D
         return searches
     found = list(choices(searches, timing, weights, deadline.left(), [1.0]))
     if found:
-        return min(found, key=lambda choice: choice.loss).searches
+        best = min(found, key=lambda choice: choice.loss).searches
+        return replace(best, fit=with_steps(best.fit, min(searches.fit.steps, _MORE * best.fit.steps)))
     return MANNERS[-1].of(with_fit_steps(searches, min(LEAST_STEPS, searches.fit.steps)))
 
 

@@ -32,18 +32,8 @@ RANKS = {
 """Every module and its rank; a module imports only from lower ranks."""
 
 TORCH = {
-    "memory",
-    "modules",
-    "optim",
-    "network",
-    "fit",
-    "curvature",
-    "compress",
-    "estimate",
-    "targets",
-    "goals",
-    "encoder",
-}
+    "memory", "modules", "optim", "network", "fit", "curvature", "compress", "estimate", "targets", "goals", "encoder",
+}  # fmt: skip
 """Modules that import torch when they are imported."""
 
 
