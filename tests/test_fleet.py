@@ -18,6 +18,7 @@ from inrcodec import bitstream, decoder, encoder, fleet, images, ladder, manifes
 from inrcodec.config import EncoderConfig
 from inrcodec.errors import InputImageError, OutputError, RequestError
 from inrcodec.fleet import Existing, Order, Picture
+from inrcodec.progress import Monitor
 from tests.pictures import waves
 from tests.test_cli import run
 
@@ -48,7 +49,9 @@ def store() -> Iterator[fsspec.AbstractFileSystem]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """An encoder that makes files of one colour, by the picture and the quality."""
 
-    def encode(source: images.Source, config: EncoderConfig) -> encoder.Encoded:
+    def encode(source: images.Source, config: EncoderConfig, monitor: Monitor) -> encoder.Encoded:
+        for note in source.notes:
+            monitor.note(note)
         height, width, _ = source.codes.shape
         colour = source.codes.mean((0, 1)).astype(np.float32) / 256 + (config.quality or 0) / 1000
         return encoder.Encoded(bitstream.write(ladder.one_colour(height, width, colour)), height, width, 10.0, ())
