@@ -125,7 +125,8 @@ def test_the_pilot_of_a_psnr_is_not_repeated(monkeypatch: pytest.MonkeyPatch) ->
     assert encode_with_report(IMAGE, config, keeper=Resuming(state)).data == expected
 
 
-WEAK = EncoderConfig(psnr=50.0, effort=1, device="cpu")
+WEAK = EncoderConfig(psnr=58.0, effort=1, device="cpu")
+"""So near to what 8-bit codes can hold that no small network is strong enough, however a processor rounds."""
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def second() -> tuple[State, bytes]:
     """What is kept of an encode whose first network, after 625 steps, was too weak; and the file that it ends with."""
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pilot, "run", lambda *arguments: [pilot.Reached(120.0, 51.2)])
+        patch.setattr(pilot, "run", lambda *arguments: [pilot.Reached(120.0, 59.2)])
         return ended(700, WEAK), encode_with_report(IMAGE, WEAK).data
 
 
