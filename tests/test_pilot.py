@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psnr_targets
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, features
+from PIL import features
 
 import inrcodec
 from inrcodec import curvature, estimate, goals, images, ladder, metrics, pilot, plan, rasters, targets, terminal
@@ -30,20 +31,11 @@ CPU = torch.device("cpu")
 
 
 def saturated() -> np.ndarray:
-    """64x64: a red disc, a blue diagonal line and a yellow outline on green."""
-    image = Image.new("RGB", (64, 64), (0, 128, 0))
-    draw = ImageDraw.Draw(image)
-    draw.ellipse((16, 16, 48, 48), fill=(255, 0, 0))
-    draw.line((0, 0, 63, 63), fill=(0, 0, 255), width=3)
-    draw.rectangle((4, 4, 59, 59), outline=(255, 255, 0))
-    return np.asarray(image)
+    return np.asarray(psnr_targets.saturated())
 
 
 def text() -> np.ndarray:
-    """48x32: red letters on blue."""
-    image = Image.new("RGB", (48, 32), (0, 0, 255))
-    ImageDraw.Draw(image).text((4, 8), "inr 42", fill=(255, 0, 0))
-    return np.asarray(image)
+    return np.asarray(psnr_targets.text())
 
 
 def two_colours(channels: int) -> np.ndarray:
