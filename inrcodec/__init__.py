@@ -12,23 +12,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inrcodec.backends import Samples as Samples
-    from inrcodec.backends import Stopped as Stopped
-    from inrcodec.bitstream import Header as Header
-    from inrcodec.bitstream import metadata_of as metadata_of
-    from inrcodec.bitstream import read_header as read_header
-    from inrcodec.compress import Stage as Stage
-    from inrcodec.config import EncoderConfig as EncoderConfig
-    from inrcodec.conformance import Agreement as Agreement
-    from inrcodec.conformance import Verdict as Verdict
-    from inrcodec.conformance import verify as verify
-    from inrcodec.decoder import Picture as Picture
-    from inrcodec.decoder import Region as Region
-    from inrcodec.decoder import decode as decode
-    from inrcodec.decoder import open_bytes as open  # noqa: F401
-    from inrcodec.encoder import Encoded as Encoded
-    from inrcodec.encoder import encode as encode
-    from inrcodec.encoder import encode_with_report as encode_with_report
+    from inrcodec.compute.backends import Samples as Samples
+    from inrcodec.compute.backends import Stopped as Stopped
+    from inrcodec.decoding.conformance import Agreement as Agreement
+    from inrcodec.decoding.conformance import Verdict as Verdict
+    from inrcodec.decoding.conformance import verify as verify
+    from inrcodec.decoding.decoder import Picture as Picture
+    from inrcodec.decoding.decoder import Region as Region
+    from inrcodec.decoding.decoder import decode as decode
+    from inrcodec.decoding.decoder import open_bytes as open  # noqa: F401
+    from inrcodec.decoding.torch_module import PictureModule as PictureModule
+    from inrcodec.decoding.torch_module import as_module as as_module
+    from inrcodec.encoding.config import EncoderConfig as EncoderConfig
+    from inrcodec.encoding.encoder import Encoded as Encoded
+    from inrcodec.encoding.encoder import encode as encode
+    from inrcodec.encoding.encoder import encode_with_report as encode_with_report
     from inrcodec.errors import BitstreamError as BitstreamError
     from inrcodec.errors import CheckpointError as CheckpointError
     from inrcodec.errors import ChecksumError as ChecksumError
@@ -48,87 +46,92 @@ if TYPE_CHECKING:
     from inrcodec.errors import TruncatedError as TruncatedError
     from inrcodec.errors import UnsupportedError as UnsupportedError
     from inrcodec.errors import VerifyError as VerifyError
-    from inrcodec.glsl import shader as glsl_shader  # noqa: F401
-    from inrcodec.images import ImageLike as ImageLike
-    from inrcodec.images import Source as Source
-    from inrcodec.images import load as load
-    from inrcodec.limits import DecodeLimits as DecodeLimits
-    from inrcodec.metadata import Metadata as Metadata
-    from inrcodec.modules import PictureModule as PictureModule
-    from inrcodec.modules import as_module as as_module
+    from inrcodec.export.glsl import shader as glsl_shader  # noqa: F401
+    from inrcodec.export.page import page as html_page  # noqa: F401
+    from inrcodec.families.siren.network import Jet as Jet
+    from inrcodec.families.siren.network import SirenArch as SirenArch
+    from inrcodec.families.siren.quantize import Stage as Stage
+    from inrcodec.fitting.state import Keeper as Keeper
+    from inrcodec.fitting.state import State as State
+    from inrcodec.format.container import Header as Header
+    from inrcodec.format.container import metadata_of as metadata_of
+    from inrcodec.format.container import read_header as read_header
+    from inrcodec.format.limits import DecodeLimits as DecodeLimits
+    from inrcodec.format.metadata import Metadata as Metadata
+    from inrcodec.pictures.load import ImageLike as ImageLike
+    from inrcodec.pictures.load import Source as Source
+    from inrcodec.pictures.load import load as load
     from inrcodec.pillow_plugin import register as register_pillow  # noqa: F401
     from inrcodec.pixels import Codes as Codes
     from inrcodec.progress import Estimate as Estimate
     from inrcodec.progress import Monitor as Monitor
     from inrcodec.progress import Progress as Progress
     from inrcodec.progress import Report as Report
-    from inrcodec.siren import Jet as Jet
-    from inrcodec.siren import SirenArch as SirenArch
-    from inrcodec.state import Keeper as Keeper
-    from inrcodec.state import State as State
-    from inrcodec.viewer import page as html_page  # noqa: F401
 
 __version__ = "0.2.0"
 
 _HOMES = {
-    "Agreement": ("conformance", "Agreement"),
+    "Agreement": ("decoding.conformance", "Agreement"),
     "BitstreamError": ("errors", "BitstreamError"),
     "CheckpointError": ("errors", "CheckpointError"),
     "ChecksumError": ("errors", "ChecksumError"),
     "Codes": ("pixels", "Codes"),
     "CorruptError": ("errors", "CorruptError"),
-    "DecodeLimits": ("limits", "DecodeLimits"),
+    "DecodeLimits": ("format.limits", "DecodeLimits"),
     "EncodeError": ("errors", "EncodeError"),
-    "Encoded": ("encoder", "Encoded"),
-    "EncoderConfig": ("config", "EncoderConfig"),
+    "Encoded": ("encoding.encoder", "Encoded"),
+    "EncoderConfig": ("encoding.config", "EncoderConfig"),
     "Estimate": ("progress", "Estimate"),
-    "Header": ("bitstream", "Header"),
-    "ImageLike": ("images", "ImageLike"),
+    "Header": ("format.container", "Header"),
+    "ImageLike": ("pictures.load", "ImageLike"),
     "InputImageError": ("errors", "InputImageError"),
     "InrError": ("errors", "InrError"),
-    "Jet": ("siren", "Jet"),
-    "Keeper": ("state", "Keeper"),
+    "Jet": ("families.siren.network", "Jet"),
+    "Keeper": ("fitting.state", "Keeper"),
     "LimitError": ("errors", "LimitError"),
-    "Metadata": ("metadata", "Metadata"),
+    "Metadata": ("format.metadata", "Metadata"),
     "Monitor": ("progress", "Monitor"),
     "NotInrError": ("errors", "NotInrError"),
     "NotInstalledError": ("errors", "NotInstalledError"),
     "OutputError": ("errors", "OutputError"),
-    "Picture": ("decoder", "Picture"),
-    "PictureModule": ("modules", "PictureModule"),
+    "Picture": ("decoding.decoder", "Picture"),
+    "PictureModule": ("decoding.torch_module", "PictureModule"),
     "Progress": ("progress", "Progress"),
-    "Region": ("decoder", "Region"),
+    "Region": ("decoding.decoder", "Region"),
     "Report": ("progress", "Report"),
     "RequestError": ("errors", "RequestError"),
     "ResourceError": ("errors", "ResourceError"),
-    "Samples": ("backends", "Samples"),
-    "SirenArch": ("siren", "SirenArch"),
-    "Source": ("images", "Source"),
-    "Stage": ("compress", "Stage"),
-    "State": ("state", "State"),
-    "Stopped": ("backends", "Stopped"),
+    "Samples": ("compute.backends", "Samples"),
+    "SirenArch": ("families.siren.network", "SirenArch"),
+    "Source": ("pictures.load", "Source"),
+    "Stage": ("families.siren.quantize", "Stage"),
+    "State": ("fitting.state", "State"),
+    "Stopped": ("compute.backends", "Stopped"),
     "StoppedError": ("errors", "StoppedError"),
     "TargetError": ("errors", "TargetError"),
     "TimeLimitError": ("errors", "TimeLimitError"),
     "TruncatedError": ("errors", "TruncatedError"),
     "UnsupportedError": ("errors", "UnsupportedError"),
-    "Verdict": ("conformance", "Verdict"),
+    "Verdict": ("decoding.conformance", "Verdict"),
     "VerifyError": ("errors", "VerifyError"),
-    "as_module": ("modules", "as_module"),
-    "decode": ("decoder", "decode"),
-    "encode": ("encoder", "encode"),
-    "encode_with_report": ("encoder", "encode_with_report"),
-    "glsl_shader": ("glsl", "shader"),
-    "html_page": ("viewer", "page"),
-    "load": ("images", "load"),
-    "metadata_of": ("bitstream", "metadata_of"),
-    "open": ("decoder", "open_bytes"),
-    "read_header": ("bitstream", "read_header"),
+    "as_module": ("decoding.torch_module", "as_module"),
+    "decode": ("decoding.decoder", "decode"),
+    "encode": ("encoding.encoder", "encode"),
+    "encode_with_report": ("encoding.encoder", "encode_with_report"),
+    "glsl_shader": ("export.glsl", "shader"),
+    "html_page": ("export.page", "page"),
+    "load": ("pictures.load", "load"),
+    "metadata_of": ("format.container", "metadata_of"),
+    "open": ("decoding.decoder", "open_bytes"),
+    "read_header": ("format.container", "read_header"),
     "register_pillow": ("pillow_plugin", "register"),
-    "verify": ("conformance", "verify"),
+    "verify": ("decoding.conformance", "verify"),
 }
 
-_NEEDS = {"encoder": ("torch", "torchao"), "compress": ("torch",), "modules": ("torch",)}
+_NEEDS = {
+    "encoding.encoder": ("torch", "torchao"), "families.siren.quantize": ("torch",),
+    "decoding.torch_module": ("torch",),
+}  # fmt: skip
 """Packages that some of these modules need beyond the decoder's."""
 
 __all__ = list(_HOMES)

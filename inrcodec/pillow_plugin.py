@@ -13,12 +13,15 @@ from typing import IO, Any, BinaryIO, cast
 
 from PIL import Image, ImageFile
 
-from inrcodec import bitstream, decoder, extras, files, images
-from inrcodec.config import EncoderConfig
+from inrcodec import extras, files
+from inrcodec.decoding import decoder
+from inrcodec.encoding.config import EncoderConfig
 from inrcodec.errors import InrError, RequestError
-from inrcodec.limits import DEFAULT_LIMITS
-from inrcodec.metadata import KINDS
-from inrcodec.orientation import EXIF_PREFIX
+from inrcodec.format import container
+from inrcodec.format.limits import DEFAULT_LIMITS
+from inrcodec.format.metadata import KINDS
+from inrcodec.format.orientation import EXIF_PREFIX
+from inrcodec.pictures import load as images
 
 FORMAT = "INR"
 MIME_TYPE = "image/x-inr"
@@ -39,18 +42,18 @@ class InrImageFile(ImageFile.ImageFile):
         self._supersampling = decoder.MAX_SUPERSAMPLING
         with _pillows_errors():
             self._file = files.read_up_to(cast("BinaryIO", self.fp), "the file", DEFAULT_LIMITS.max_file_bytes)
-            header = bitstream.read_header(self._file)
+            header = container.read_header(self._file)
         self._size = (header.width, header.height)
         self._mode = _MODES[header.arch.channels - 1]
         with contextlib.suppress(InrError):  # a damaged block of metadata spoils no picture
-            metadata = bitstream.metadata_of(self._file)
+            metadata = container.metadata_of(self._file)
             blocks = {"icc": metadata.icc, "exif": metadata.exif and EXIF_PREFIX + metadata.exif, "xmp": metadata.xmp}
             self.info.update({_INFO_KEYS[kind]: block for kind, block in blocks.items() if block})
 
     def verify(self) -> None:
         """Check the whole file without drawing it. Raises OSError; as with other formats, open it again to draw."""
         with _pillows_errors():
-            bitstream.read(self._file)
+            container.read(self._file)
         super().verify()
 
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
@@ -117,7 +120,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     these blocks in it; where none is given, as the image's own do. The file holds no orientation.
     """
     extras.require("writing .inr files", *extras.ENCODER)
-    from inrcodec.encoder import encode
+    from inrcodec.encoding.encoder import encode
 
     given: dict[str, Any] = image.encoderinfo
     names = {field.name for field in fields(EncoderConfig)}
@@ -152,7 +155,7 @@ def _described(image: Image.Image, blocks: dict[str, bytes]) -> Image.Image:
 
 
 def _accept(prefix: bytes) -> bool:
-    return prefix.startswith(bitstream.MAGIC)
+    return prefix.startswith(container.MAGIC)
 
 
 def register() -> None:

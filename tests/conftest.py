@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from inrcodec import bitstream, rasters
-from inrcodec.model import QuantizedModel
-from tests.helpers import header, png_claiming, seal, siren, small_model
-from tests.pictures import waves
+from inrcodec.families.siren.model import QuantizedModel
+from inrcodec.format import container
+from inrcodec.pictures import save
+from tests.support.helpers import header, png_claiming, seal, siren, small_model
+from tests.support.pictures import waves
 
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
@@ -19,14 +20,14 @@ def model() -> QuantizedModel:
 
 @pytest.fixture(scope="session")
 def data(model: QuantizedModel) -> bytes:
-    return bitstream.write(model)
+    return container.write(model)
 
 
 @pytest.fixture
 def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes) -> Path:
     """A working directory with files good, bad and in the way."""
     monkeypatch.chdir(tmp_path)
-    photo = rasters.to_file(waves(16, 16), "PNG")
+    photo = save.to_file(waves(16, 16), "PNG")
     for name, content in {
         "photo.png": photo,
         "cut.png": photo[: len(photo) // 2],

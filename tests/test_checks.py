@@ -10,12 +10,13 @@ import pytest
 import torch
 
 import inrcodec
-from inrcodec import images
 from inrcodec.checks import check_type
 from inrcodec.errors import InputImageError, RequestError
-from tests.pictures import waves
+from inrcodec.pictures.load import to_array
+from tests.support.helpers import ROOT
+from tests.support.pictures import waves
 
-DATA = (Path(__file__).parent.parent / "sample_data" / "astronaut.inr").read_bytes()
+DATA = (ROOT / "sample_data" / "astronaut.inr").read_bytes()
 NONSENSE = ["high", None, True, 2.5, [1], {}, object(), np.zeros(3), b"x"]
 
 
@@ -110,7 +111,7 @@ def test_a_source_of_other_parts_is_refused(parts: tuple[object, object]) -> Non
 
 
 def test_a_tensor_of_codes_is_a_picture() -> None:
-    np.testing.assert_array_equal(images.to_array(torch.from_numpy(waves(4, 5))), waves(4, 5))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(to_array(torch.from_numpy(waves(4, 5))), waves(4, 5))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

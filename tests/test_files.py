@@ -16,7 +16,7 @@ import pytest
 
 from inrcodec import files
 from inrcodec.errors import BitstreamError, InputImageError, LimitError, OutputError
-from tests.helpers import ENVIRONMENT, contents, python
+from tests.support.helpers import ENVIRONMENT, contents, python
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inrcodec import images, metrics
-from tests.helpers import ROOT
-from tests.pictures import waves
+from inrcodec import metrics
+from inrcodec.pictures.load import to_array
+from tests.support.helpers import ROOT
+from tests.support.pictures import waves
 
 Codes = NDArray[np.uint8]
 
@@ -47,12 +48,12 @@ def noisy(picture: Codes, amplitude: int) -> Codes:
 
 @pytest.fixture(scope="module")
 def astronaut() -> Codes:
-    return images.to_array(str(ROOT / "sample_data" / "astronaut.png"))
+    return to_array(str(ROOT / "sample_data" / "astronaut.png"))
 
 
 @pytest.fixture(scope="module")
 def camera() -> Codes:
-    return images.to_array(str(ROOT / "sample_data" / "camera.png"))[..., 0]
+    return to_array(str(ROOT / "sample_data" / "camera.png"))[..., 0]
 
 
 def test_ms_ssim_of_pytorch_msssim(astronaut: Codes, camera: Codes) -> None:

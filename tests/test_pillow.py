@@ -14,22 +14,25 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
 import inrcodec
-from inrcodec import bitstream, decoder, images, siren
-from inrcodec.metadata import Metadata
-from inrcodec.model import QuantizedModel, q_step, q_step_code
-from tests.helpers import header, python, seal
-from tests.helpers import siren as siren_section
-from tests.pictures import waves
+from inrcodec.decoding import decoder
+from inrcodec.families.siren.model import QuantizedModel, q_step, q_step_code
+from inrcodec.families.siren.network import InitConfig, SirenArch, init
+from inrcodec.format import container
+from inrcodec.format.metadata import Metadata
+from inrcodec.pictures.load import to_array
+from tests.support.helpers import ROOT, header, python, seal
+from tests.support.helpers import siren as siren_section
+from tests.support.pictures import waves
 
 inrcodec.register_pillow()
 
 
 def picture(height: int, width: int, channels: int = 3) -> bytes:
     """The file of a smooth picture of any size."""
-    arch, code = siren.SirenArch((12, 10), channels), q_step_code(1 / 64)
-    params = siren.init(arch, 0, siren.InitConfig(w_max=8))
+    arch, code = SirenArch((12, 10), channels), q_step_code(1 / 64)
+    params = init(arch, 0, InitConfig(w_max=8))
     symbols = tuple(np.rint(p / q_step(code)).astype(np.int32) for p in params)
-    return bitstream.write(QuantizedModel(arch, height, width, symbols, (code,) * len(symbols), f32_safe=True))
+    return container.write(QuantizedModel(arch, height, width, symbols, (code,) * len(symbols), f32_safe=True))
 
 
 def opened(data: bytes) -> Image.Image:
@@ -198,7 +201,7 @@ def test_save_takes_every_mode_that_the_encoder_takes(tmp_path: Path, mode: str)
     image.save(tmp_path / "a.inr", effort=1)
     with Image.open(tmp_path / "a.inr") as back:
         assert back.size == (5, 6)
-        assert len(back.getbands()) == images.to_array(image).shape[2]
+        assert len(back.getbands()) == to_array(image).shape[2]
 
 
 def test_metadata_goes_through_pillow() -> None:
@@ -215,7 +218,7 @@ def test_metadata_goes_through_pillow() -> None:
 
 
 def test_damaged_metadata_spoils_no_picture() -> None:
-    data = (Path(__file__).parent / "golden" / "metadata" / "form_2.inr").read_bytes()
+    data = (ROOT / "tests" / "golden" / "metadata" / "form_2.inr").read_bytes()
     image = opened(data)
     assert np.array_equal(np.asarray(image), decoder.decode(data))
     assert "icc_profile" not in image.info

@@ -1,0 +1,1 @@
+"""Sums: arrays in, arrays out, on any device."""

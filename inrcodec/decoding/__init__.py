@@ -1,0 +1,1 @@
+"""From a file's network to samples: pictures of any size, derivatives, checks."""

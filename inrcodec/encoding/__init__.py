@@ -1,0 +1,1 @@
+"""From a picture to a file: the plan, the search for a target, the flow."""

@@ -1,0 +1,1 @@
+"""A file as something that shows itself: a web page, a shader."""

@@ -1,0 +1,99 @@
+"""A picture as a web page: one file, which holds the network and evaluates it on the screen, at any zoom.
+
+The page is `web/page.html` with its style and scripts; nothing is fetched, and its Content-Security-Policy forbids it.
+A fragment shader in WebGL2 draws, or JavaScript where there is none. The network travels as its symbols, by the raw
+coder of `entropy.py` in base64, and its quantization steps, so weights are exact there too.
+"""
+
+import base64
+import hashlib
+import html
+import importlib.resources
+import json
+from string import Template
+from typing import Any, cast
+
+import numpy as np
+
+from inrcodec import __version__, pixels
+from inrcodec.cli.terminal import printable
+from inrcodec.compute.backends import JET_WORK
+from inrcodec.decoding import describe
+from inrcodec.decoding.decoder import Picture, open_bytes
+from inrcodec.decoding.derivatives import KINDS, shown_values, white_of
+from inrcodec.families.siren.model import QuantizedModel, q_step
+from inrcodec.format import container, entropy
+from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
+
+_SCRIPTS = ("network.js", "shade.js", "shader.js", "painters.js", "view.js", "input.js")
+_POINTS = 16_384
+"""Most points at which derivatives are taken, to find what is to be shown white."""
+_MACS = 2**33
+"""Most multiplications for that."""
+
+
+@within_memory()
+def page(data: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS, threads: int | None = None) -> bytes:
+    """The bytes of an .inr file as an HTML page in UTF-8; `name` is its title.
+
+    `threads` and errors as of `inrcodec.open`.
+    """
+    picture = open_bytes(data, limits=limits, threads=threads)
+    title = html.escape(printable(name))
+    script = _script(picture)
+    text = Template(_asset("page.html")).substitute(
+        title=title,
+        version=__version__,
+        style=_asset("style.css"),
+        facts=_facts(picture.model, data, limits),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    return text.encode()
+
+
+def _asset(name: str) -> str:
+    return importlib.resources.files("inrcodec.export").joinpath("web", name).read_text("utf-8")
+
+
+def _script(picture: Picture) -> str:
+    """The network, then all that draws it, in a scope of its own."""
+    network = json.dumps(_network(picture.model) | {"white": whites(picture)}, separators=(",", ":"))
+    parts = "\n".join(_asset(name) for name in _SCRIPTS)
+    return f'"use strict";\n(() => {{\nconst PICTURE = {network};\n{parts}}})();\n'
+
+
+def _network(model: QuantizedModel) -> dict[str, Any]:
+    sizes = [tensor.size for tensor in model.symbols]
+    # the raw coder takes all symbols, so there are bytes
+    symbols = entropy.CODERS[0].encode(np.concatenate([tensor.reshape(-1) for tensor in model.symbols]), sizes)
+    return {
+        "width": model.width,
+        "height": model.height,
+        "channels": model.arch.channels,
+        "hidden": model.arch.dim_hidden,
+        "steps": [q_step(code) for code in model.q_step_codes],
+        "symbols": base64.b64encode(cast("bytes", symbols)).decode(),
+    }
+
+
+def whites(picture: Picture) -> dict[str, float]:
+    """The derivatives that are shown white, from the picture's pixels or some of them."""
+    points = max(256, min(_POINTS, _MACS // (JET_WORK * picture.model.arch.param_count())))
+    index = pixels.spread(picture.height, picture.width, points)
+    jet = picture.jet(pixels.pixel_points(picture.height, picture.width, index))
+    return {kind: white_of(shown_values(kind, getattr(jet, kind))) for kind in KINDS}
+
+
+def _facts(model: QuantizedModel, data: bytes, limits: DecodeLimits) -> str:
+    """Rows of the page's table."""
+    facts = describe.headline(model, len(data))
+    rows = {
+        "picture": f"{facts['width']} x {facts['height']}, {describe.CHANNELS[model.arch.channels]}",
+        "file": f"{facts['bytes']:,} bytes, {facts['bpp']} bits per pixel",
+        "network": facts["network"],
+        "weights": f"{facts['weights']:,}, {facts['bits_per_weight']} bits each",
+    }
+    if container.metadata_of(data, limits).icc:
+        rows["colours"] = "its ICC profile is not applied on this page"
+    return "".join(f"<tr><td>{fact}</td><td>{html.escape(str(value))}</td></tr>\n" for fact, value in rows.items())

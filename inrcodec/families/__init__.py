@@ -1,0 +1,1 @@
+"""Families of networks: what the network of a file is."""

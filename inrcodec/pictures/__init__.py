@@ -1,0 +1,1 @@
+"""Pictures of other formats: read, and written."""

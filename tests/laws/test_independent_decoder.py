@@ -1,0 +1,86 @@
+"""Two decoders, one specification: whatever the generator makes, both read and draw alike."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from inrcodec.decoding import decoder
+from inrcodec.errors import BitstreamError, LimitError
+from inrcodec.format import container
+from tests.support import generator, independent_decoder
+from tests.support.helpers import ROOT, flat_symbols, reseal
+
+SEEDS = range(400)
+
+
+def agree(data: bytes) -> None:
+    """Both decoders read the same fields, and what is read is written again as it was."""
+    spec, model = independent_decoder.read(data), container.read(data)
+    assert container.serialise(container.parse(data)) == data
+    assert (spec.height, spec.width, spec.channels) == (model.height, model.width, model.arch.channels)
+    assert (spec.dims, spec.codes) == (model.arch.dim_hidden, model.q_step_codes)
+    assert (spec.f32_safe, spec.content_hash) == (model.f32_safe, model.content_hash)
+    assert spec.symbols == flat_symbols(model).tolist()
+
+
+def test_both_read_every_generated_file_alike() -> None:
+    for seed in SEEDS:
+        agree(generator.valid_file(seed))
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_both_draw_the_same_samples_in_float64(scale: int) -> None:
+    drawn = 0
+    for seed in SEEDS:
+        data = generator.valid_file(seed)
+        spec = independent_decoder.read(data)
+        if spec.height * spec.width <= 200:
+            ours = decoder.decode(data, (scale * spec.height, scale * spec.width), exact=True)
+            np.testing.assert_array_equal(ours.reshape(-1), independent_decoder.draw(spec, scale).reshape(-1))
+            drawn += 1
+    assert drawn > len(SEEDS) / 2
+
+
+def test_the_generator_covers_every_kind_of_file() -> None:
+    specs = [independent_decoder.read(generator.valid_file(seed)) for seed in SEEDS]
+    assert {spec.channels for spec in specs} == {1, 2, 3, 4}
+    assert {spec.coder for spec in specs} == {0, 1}
+    assert {spec.f32_safe for spec in specs} == {False, True}
+    assert {spec.content_hash is None for spec in specs} == {False, True}
+    assert {0, 255} <= {code for spec in specs for code in spec.codes}
+    assert {1, 1024} <= {dim for spec in specs for dim in spec.dims}
+    assert {1, 32} <= {len(spec.dims) for spec in specs}
+    assert {-32767, 32767} <= {symbol for spec in specs for symbol in spec.symbols}
+    assert max(len(spec.ancillary) for spec in specs) >= 3
+
+
+def test_both_refuse_the_same_mutations() -> None:
+    """Any byte but the checksum's set to 0, or moved by one, checksum made right again."""
+    refused = 0
+    for seed in range(100):
+        data = generator.valid_file(seed)
+        if len(data) < 150:
+            for at in range(4, len(data) - 4):
+                for byte in (0, (data[at] + 1) % 256, (data[at] - 1) % 256):
+                    refused += both_refuse(data, at, byte)
+    assert refused > 1000
+
+
+def both_refuse(data: bytes, at: int, byte: int) -> bool:
+    changed = reseal(data[:at] + bytes([byte]) + data[at + 1 :])
+    try:
+        independent_decoder.read(changed)
+    except independent_decoder.Invalid:
+        with pytest.raises(BitstreamError):
+            container.read(changed)
+        return True
+    with contextlib.suppress(LimitError):
+        agree(changed)
+    return False
+
+
+def test_the_independent_decoder_imports_nothing_of_the_package() -> None:
+    text = (ROOT / "tests" / "support" / "independent_decoder.py").read_text()
+    assert not [line for line in text.splitlines() if "import" in line and "inrcodec" in line]
+    assert len(text.splitlines()) <= 400

@@ -1,0 +1,1 @@
+"""What makes pages, figures and files that are committed."""

@@ -1,0 +1,88 @@
+"""What large pictures cost: seconds of an encode against megapixels and bits per pixel.
+
+    python tools/measure/large_pictures.py  # estimated from a few timed steps of each network, in 2 minutes
+    python tools/measure/large_pictures.py --full  # and whole encodes of the smallest pictures beside the estimate
+    python tools/measure/large_pictures.py -e 3 --device cuda
+
+The pictures are one photograph at several sizes: time depends on their pixels and weights, not on what they show.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from inrcodec.cli import terminal
+from inrcodec.encoding import encoder, estimate, goals, plan
+from inrcodec.encoding.config import EncoderConfig
+from inrcodec.pictures.load import to_array
+from inrcodec.progress import Estimate, Monitor
+from tools import ROOT
+
+SAMPLE = ROOT / "sample_data" / "astronaut.png"
+SIZES = ((384, 256), (768, 512), (1536, 1024), (3072, 2048))
+RATES = (0.15, 0.3, 0.6)
+FULL_UP_TO = 15 * 60
+"""Seconds: `--full` leaves out what is estimated to take longer."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--picture", type=Path, default=SAMPLE)
+    parser.add_argument("-e", "--effort", type=int, default=5)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--full", action="store_true", help="encode the smallest pictures too")
+    options = parser.parse_args()
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads of {os.cpu_count()} cores, {options.device}")
+    print(f"effort {options.effort}; estimated from 2 to {estimate.MOST_STEPS} timed steps each")
+    print(f"{'size':>10}{'Mpixel':>8}{'bpp':>6}{'weights':>10}{'step':>11}{'estimate':>16}")
+    for size in SIZES:
+        image = photograph(options.picture, size)
+        for bpp in RATES:
+            config = EncoderConfig(effort=options.effort, device=options.device, bpp=bpp)
+            print_row(image, config, encode=options.full and size == SIZES[0])
+
+
+def photograph(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """A picture file in colour, at a size (width, height)."""
+    picture = Image.fromarray(to_array(str(path)).squeeze()).convert("RGB")
+    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
+
+
+def print_row(image: np.ndarray, config: EncoderConfig, encode: bool) -> None:
+    height, width, channels = image.shape
+    device = torch.device(config.device)
+    search = goals.Search(image, config, goals.choose_goal(config, height, width, channels), device, Monitor())
+    point, picture = search.begin().point, search.picture
+    network = search.start(point)
+    searches = plan.plan(config, point, network.arch)
+    timing = estimate.measure(network, picture, searches.fit)
+    seconds = estimate.seconds(timing, plan.work(searches, network.arch.param_count()), searches.fit)
+    print(
+        f"{width:>5}x{height:<4}{width * height / 1e6:>8.1f}{config.bpp:>6}{network.arch.param_count():>10,}"
+        f"{1e3 * timing.step:>8.1f} ms{terminal.spoken(seconds):>16}",
+        flush=True,
+    )
+    if encode and seconds < FULL_UP_TO:
+        print_encode(image, config)
+
+
+def print_encode(image: np.ndarray, config: EncoderConfig) -> None:
+    """A whole encode, and what was announced before it."""
+    told: list[Estimate] = []
+    start = time.perf_counter()
+    encoded = encoder.encode_with_report(image, config, Monitor(announce=told.append))
+    seconds = time.perf_counter() - start
+    print(
+        f"      encoded in {seconds:.1f} s, announced {told[0].seconds:.1f} s; {encoded.bpp:.4f} bpp, "
+        f"{encoded.psnr:.2f} dB, target {'met' if encoded.met else 'not met'}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

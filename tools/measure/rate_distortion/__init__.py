@@ -1,0 +1,1 @@
+"""Rate and distortion of this codec and of others, from real files."""
