@@ -11,9 +11,12 @@ Names are resolved on first use: importing the package, or decoding, loads neith
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from inrcodec.installed import __version__ as __version__
+
 if TYPE_CHECKING:
     from inrcodec.compute.backends import Samples as Samples
     from inrcodec.compute.backends import Stopped as Stopped
+    from inrcodec.compute.sine import Jet as Jet
     from inrcodec.decoding.conformance import Agreement as Agreement
     from inrcodec.decoding.conformance import Verdict as Verdict
     from inrcodec.decoding.conformance import verify as verify
@@ -48,14 +51,13 @@ if TYPE_CHECKING:
     from inrcodec.errors import VerifyError as VerifyError
     from inrcodec.export.glsl import shader as glsl_shader  # noqa: F401
     from inrcodec.export.page import page as html_page  # noqa: F401
-    from inrcodec.families.siren.network import Jet as Jet
+    from inrcodec.families import Architecture as Architecture
+    from inrcodec.families import Header as Header
+    from inrcodec.families import metadata_of as metadata_of
+    from inrcodec.families import read_header as read_header
     from inrcodec.families.siren.network import SirenArch as SirenArch
-    from inrcodec.families.siren.quantize import Stage as Stage
     from inrcodec.fitting.state import Keeper as Keeper
     from inrcodec.fitting.state import State as State
-    from inrcodec.format.container import Header as Header
-    from inrcodec.format.container import metadata_of as metadata_of
-    from inrcodec.format.container import read_header as read_header
     from inrcodec.format.limits import DecodeLimits as DecodeLimits
     from inrcodec.format.metadata import Metadata as Metadata
     from inrcodec.pictures.load import ImageLike as ImageLike
@@ -67,10 +69,10 @@ if TYPE_CHECKING:
     from inrcodec.progress import Monitor as Monitor
     from inrcodec.progress import Progress as Progress
     from inrcodec.progress import Report as Report
-
-__version__ = "0.2.0"
+    from inrcodec.progress import Stage as Stage
 
 _HOMES = {
+    "Architecture": ("families", "Architecture"),
     "Agreement": ("decoding.conformance", "Agreement"),
     "BitstreamError": ("errors", "BitstreamError"),
     "CheckpointError": ("errors", "CheckpointError"),
@@ -82,11 +84,11 @@ _HOMES = {
     "Encoded": ("encoding.encoder", "Encoded"),
     "EncoderConfig": ("encoding.config", "EncoderConfig"),
     "Estimate": ("progress", "Estimate"),
-    "Header": ("format.container", "Header"),
+    "Header": ("families", "Header"),
     "ImageLike": ("pictures.load", "ImageLike"),
     "InputImageError": ("errors", "InputImageError"),
     "InrError": ("errors", "InrError"),
-    "Jet": ("families.siren.network", "Jet"),
+    "Jet": ("compute.sine", "Jet"),
     "Keeper": ("fitting.state", "Keeper"),
     "LimitError": ("errors", "LimitError"),
     "Metadata": ("format.metadata", "Metadata"),
@@ -104,7 +106,7 @@ _HOMES = {
     "Samples": ("compute.backends", "Samples"),
     "SirenArch": ("families.siren.network", "SirenArch"),
     "Source": ("pictures.load", "Source"),
-    "Stage": ("families.siren.quantize", "Stage"),
+    "Stage": ("progress", "Stage"),
     "State": ("fitting.state", "State"),
     "Stopped": ("compute.backends", "Stopped"),
     "StoppedError": ("errors", "StoppedError"),
@@ -121,15 +123,15 @@ _HOMES = {
     "glsl_shader": ("export.glsl", "shader"),
     "html_page": ("export.page", "page"),
     "load": ("pictures.load", "load"),
-    "metadata_of": ("format.container", "metadata_of"),
+    "metadata_of": ("families", "metadata_of"),
     "open": ("decoding.decoder", "open_bytes"),
-    "read_header": ("format.container", "read_header"),
+    "read_header": ("families", "read_header"),
     "register_pillow": ("pillow_plugin", "register"),
     "verify": ("decoding.conformance", "verify"),
 }
 
 _NEEDS = {
-    "encoding.encoder": ("torch", "torchao"), "families.siren.quantize": ("torch",),
+    "encoding.encoder": ("torch", "torchao"),
     "decoding.torch_module": ("torch",),
 }  # fmt: skip
 """Packages that some of these modules need beyond the decoder's."""
@@ -142,9 +144,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'inrcodec' has no attribute {name!r}")
     module, attribute = _HOMES[name]
     if module in _NEEDS:
-        from inrcodec import extras
+        from inrcodec import installed
 
-        extras.require(f"inrcodec.{name}", *_NEEDS[module])
+        installed.require(f"inrcodec.{name}", *_NEEDS[module])
     return getattr(importlib.import_module(f"inrcodec.{module}"), attribute)
 
 

@@ -13,11 +13,11 @@ from typing import IO, Any, BinaryIO, cast
 
 from PIL import Image, ImageFile
 
-from inrcodec import extras, files
+from inrcodec import families, files, installed
 from inrcodec.decoding import decoder
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.errors import InrError, RequestError
-from inrcodec.format import container
+from inrcodec.format.container import MAGIC
 from inrcodec.format.limits import DEFAULT_LIMITS
 from inrcodec.format.metadata import KINDS
 from inrcodec.format.orientation import EXIF_PREFIX
@@ -42,18 +42,18 @@ class InrImageFile(ImageFile.ImageFile):
         self._supersampling = decoder.MAX_SUPERSAMPLING
         with _pillows_errors():
             self._file = files.read_up_to(cast("BinaryIO", self.fp), "the file", DEFAULT_LIMITS.max_file_bytes)
-            header = container.read_header(self._file)
+            header = families.read_header(self._file)
         self._size = (header.width, header.height)
         self._mode = _MODES[header.arch.channels - 1]
         with contextlib.suppress(InrError):  # a damaged block of metadata spoils no picture
-            metadata = container.metadata_of(self._file)
+            metadata = families.metadata_of(self._file)
             blocks = {"icc": metadata.icc, "exif": metadata.exif and EXIF_PREFIX + metadata.exif, "xmp": metadata.xmp}
             self.info.update({_INFO_KEYS[kind]: block for kind, block in blocks.items() if block})
 
     def verify(self) -> None:
         """Check the whole file without drawing it. Raises OSError; as with other formats, open it again to draw."""
         with _pillows_errors():
-            container.read(self._file)
+            families.read(self._file)
         super().verify()
 
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
@@ -119,7 +119,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     The pixels are turned as the blocks that are given ask for, as whoever opens another format would see them with
     these blocks in it; where none is given, as the image's own do. The file holds no orientation.
     """
-    extras.require("writing .inr files", *extras.ENCODER)
+    installed.require("writing .inr files", *installed.ENCODER)
     from inrcodec.encoding.encoder import encode
 
     given: dict[str, Any] = image.encoderinfo
@@ -155,7 +155,7 @@ def _described(image: Image.Image, blocks: dict[str, bytes]) -> Image.Image:
 
 
 def _accept(prefix: bytes) -> bool:
-    return prefix.startswith(container.MAGIC)
+    return prefix.startswith(MAGIC)
 
 
 def register() -> None:

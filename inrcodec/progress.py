@@ -1,7 +1,7 @@
 """How long work reports its progress, and how it is asked to finish early. The library itself prints nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,20 @@ class Estimate:
     """Whether this is a pilot, which says how large a network a PSNR takes."""
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What a stage did to the picture and to the file."""
+
+    name: str
+    """Such as "fit"."""
+    psnr: float
+    """After the stage, in dB, before rounding to codes."""
+    file_bytes: int
+    """After the stage: of the .inr file; before quantization, of the weights as float32, and of a mask if pruned."""
+    note: str = ""
+    """What else is to be said of it."""
+
+
 def never() -> bool:
     """What `stopped` is where nobody wants to stop."""
     return False
@@ -78,3 +92,15 @@ class Monitor:
 
 SILENT = Monitor()
 """Listens to nothing and never stops."""
+
+
+def within(monitor: Monitor, done: int, total: int) -> Monitor:
+    """The monitor of one part of a search: its steps are reported as steps of the whole."""
+    return replace(
+        monitor, report=lambda progress: monitor.report(replace(progress, step=done + progress.step, steps=total))
+    )
+
+
+def part_due(due: Callable[[], float], start: float, share: float) -> Callable[[], float]:
+    """How much of a part of a search is to be over: of the one that begins at `start` of the whole and is `share`."""
+    return lambda: min(1.0, max(0.0, (due() - start) / share))

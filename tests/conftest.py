@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from inrcodec.families.siren.model import QuantizedModel
-from inrcodec.format import container
+from inrcodec import families
+from inrcodec.families import StoredPicture
 from inrcodec.pictures import save
 from tests.support.helpers import header, png_claiming, seal, siren, small_model
 from tests.support.pictures import waves
@@ -14,13 +14,13 @@ settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
-def model() -> QuantizedModel:
+def model() -> StoredPicture:
     return small_model()
 
 
 @pytest.fixture(scope="session")
-def data(model: QuantizedModel) -> bytes:
-    return container.write(model)
+def data(model: StoredPicture) -> bytes:
+    return families.write(model)
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 import inrcodec
-from inrcodec.checks import check_type
-from inrcodec.errors import InputImageError, RequestError
+from inrcodec.errors import InputImageError, RequestError, check_type
 from inrcodec.pictures.load import to_array
 from tests.support.helpers import ROOT
 from tests.support.pictures import waves

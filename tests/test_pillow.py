@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
 import inrcodec
+from inrcodec import families
 from inrcodec.decoding import decoder
-from inrcodec.families.siren.model import QuantizedModel, q_step, q_step_code
-from inrcodec.families.siren.network import InitConfig, SirenArch, init
-from inrcodec.format import container
+from inrcodec.families import StoredPicture
+from inrcodec.families.siren.network import InitConfig, SirenArch, init, q_step, q_step_code
+from inrcodec.families.siren.stored import SirenNetwork
 from inrcodec.format.metadata import Metadata
 from inrcodec.pictures.load import to_array
 from tests.support.helpers import ROOT, header, python, seal
@@ -32,7 +33,9 @@ def picture(height: int, width: int, channels: int = 3) -> bytes:
     arch, code = SirenArch((12, 10), channels), q_step_code(1 / 64)
     params = init(arch, 0, InitConfig(w_max=8))
     symbols = tuple(np.rint(p / q_step(code)).astype(np.int32) for p in params)
-    return container.write(QuantizedModel(arch, height, width, symbols, (code,) * len(symbols), f32_safe=True))
+    return families.write(
+        StoredPicture(SirenNetwork(arch, symbols, (code,) * len(symbols)), height, width, f32_safe=True)
+    )
 
 
 def opened(data: bytes) -> Image.Image:

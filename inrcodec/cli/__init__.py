@@ -1,8 +1,6 @@
 """The command line, `inrcodec COMMAND`, see `arguments.py`; the modules of commands are imported late.
 
-Exit codes: 0 success, 1 some of several files failed, 2 wrong arguments, 3 bad input file, a target not reached, or a
-time limit too short, 4 over a limit, 5 output exists or cannot be written, 6 the encoder failed, 70 a bug in inrcodec,
-130 stopped by Ctrl-C, 143 ended by SIGTERM.
+Exit codes are those of `errors.py`.
 """
 
 import importlib
@@ -12,8 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from inrcodec.cli.arguments import parser
-from inrcodec.cli.terminal import ENDED, NO_FILE, STOPPED, Interrupt, Terminated, say
-from inrcodec.errors import InrError
+from inrcodec.cli.terminal import NO_FILE, Interrupt, Terminated, say
+from inrcodec.errors import BUG, ENDED, STOPPED, InrError, ResourceError
 
 _MODULES = {
     "encode": "encode", "decode": "decode", "view": "view", "export": "view", "info": "info", "verify": "info",
@@ -52,9 +50,11 @@ def _code_of(arguments: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its exit
         return 0
     except MemoryError:
-        return _fail("out of memory: ask for something smaller, or close other programs", 6, debug)
+        return _fail(
+            "out of memory: ask for something smaller, or close other programs", ResourceError.exit_code, debug
+        )
     except Exception as error:
-        return _fail(f"internal error, please report it: {type(error).__name__}: {error}", 70, debug)
+        return _fail(f"internal error, please report it: {type(error).__name__}: {error}", BUG, debug)
     return int(code)
 
 

@@ -3,8 +3,8 @@
 import argparse
 from typing import Any, NoReturn
 
-from inrcodec import __version__
 from inrcodec.cli.terminal import say
+from inrcodec.installed import __version__
 
 EXAMPLES = """\
 examples:

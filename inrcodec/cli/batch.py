@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from inrcodec.cli.pool import Failure, run_all
-from inrcodec.cli.terminal import BEST_SO_FAR, STOPPED, BatchLine, Interrupt, Terminated, say
+from inrcodec.cli.terminal import BEST_SO_FAR, BatchLine, Interrupt, Terminated, say
 from inrcodec.compute.threads import cores
-from inrcodec.errors import InputImageError, InrError, OutputError, RequestError
+from inrcodec.errors import BUG, SOME_FAILED, STOPPED, InputImageError, InrError, OutputError, RequestError
 from inrcodec.files import STANDARD
 
-SOME_FAILED = 1
-"""Exit code of a batch of which something failed."""
 FINISHING = "finishing what has begun; Ctrl-C again to stop at once"
 """The answer of a batch to the first Ctrl-C."""
 KEPT = "what was finished is kept"
@@ -208,7 +206,7 @@ def _run_all(batch: Batch, work: Work, interrupt: Interrupt, partial: bool) -> I
 
 def _died(task: Task, result: object) -> Outcome:
     reason = result.reason if isinstance(result, Failure) else repr(result)
-    return Outcome(task.source, f"inrcodec: {task.source}: {reason}", {"input": task.source, "error": reason}, 70)
+    return Outcome(task.source, f"inrcodec: {task.source}: {reason}", {"input": task.source, "error": reason}, BUG)
 
 
 @dataclass(frozen=True)

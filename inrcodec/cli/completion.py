@@ -2,13 +2,13 @@
 
 import argparse
 
-from inrcodec import extras
+from inrcodec import installed
 from inrcodec.cli.arguments import parser
 
 
 def run(options: argparse.Namespace) -> int:
     """The command; returns its exit code."""
-    extras.require("completion", "shtab")
+    installed.require("completion", "shtab")
     import shtab
 
     print(shtab.complete(parser(), options.shell))

@@ -5,7 +5,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from inrcodec import files
+from inrcodec import families, files
 from inrcodec.cli import batch
 from inrcodec.cli.batch import Outcome, Task
 from inrcodec.cli.commands import INR_SUFFIXES, limits_of, naming, read
@@ -15,7 +15,6 @@ from inrcodec.decoding.decoder import Picture, Region, open_bytes
 from inrcodec.decoding.derivatives import KINDS, as_picture
 from inrcodec.errors import RequestError
 from inrcodec.files import STANDARD
-from inrcodec.format import container
 from inrcodec.format.limits import DecodeLimits
 from inrcodec.format.metadata import NO_METADATA, parse_kinds
 from inrcodec.pictures import save
@@ -80,7 +79,7 @@ class Decode:
                 picture = open_bytes(data, self.device, self.exact, self.limits, asked, self.threads, report)
                 image, white = self._drawn(picture, kind)
                 wanted = self.metadata if self.channels == "colour" else ()
-                metadata = container.metadata_of(data, self.limits).only(wanted) if wanted else NO_METADATA
+                metadata = families.metadata_of(data, self.limits).only(wanted) if wanted else NO_METADATA
         finally:
             line.clear()
         files.write_output(task.target, save.to_file(image, kind, metadata), task.source, self.force)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inrcodec import extras, files
+from inrcodec import files, installed
 from inrcodec.cli import batch, checkpoint
 from inrcodec.cli.batch import Outcome, Task
 from inrcodec.cli.checkpoint import Resume
 from inrcodec.cli.commands import load_picture
 from inrcodec.cli.terminal import NO_FILE, Interrupt, ProgressLine, Terminated, say
 from inrcodec.encoding.config import EncoderConfig
-from inrcodec.errors import CheckpointError, RequestError
+from inrcodec.errors import MISSED, CheckpointError, RequestError
 from inrcodec.format.metadata import parse_kinds
 from inrcodec.pictures.load import SUFFIXES
 from inrcodec.progress import Monitor
@@ -23,7 +23,7 @@ from inrcodec.progress import Monitor
 
 def run(options: argparse.Namespace) -> int:
     """The command; returns its exit code."""
-    extras.require("encode", *extras.ENCODER)
+    installed.require("encode", *installed.ENCODER)
     _check_output(options.output)
     plan = batch.plan(options, SUFFIXES, ".inr")
     shown, config = not options.quiet, config_of(options)
@@ -127,7 +127,7 @@ class Encode:
         if self.shown:
             say(text)
         missed = f"inrcodec: {task.target}: written, but the target is not reached: {self._missed(encoded)}"
-        return Outcome(task.source, missed, facts, 3)
+        return Outcome(task.source, missed, facts, MISSED)
 
     def _missed(self, encoded: Any) -> str:
         if self.config.psnr is not None:

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from inrcodec import extras, fleet
+from inrcodec import fleet, installed
 from inrcodec.cli import pool
-from inrcodec.cli.batch import FINISHING, KEPT, SOME_FAILED, summary
+from inrcodec.cli.batch import FINISHING, KEPT, summary
 from inrcodec.cli.encode import config_of
-from inrcodec.cli.terminal import STOPPED, BatchLine, Interrupt, Terminated, say
+from inrcodec.cli.terminal import BatchLine, Interrupt, Terminated, say
 from inrcodec.compute import threads
-from inrcodec.errors import RequestError
+from inrcodec.errors import SOME_FAILED, STOPPED, RequestError
 from inrcodec.fleet import Existing, stores
 from inrcodec.fleet.manifest import Facts
 
@@ -70,17 +70,11 @@ def _client(options: argparse.Namespace, needed: bool) -> Iterator[Any]:
 def _cluster(options: argparse.Namespace) -> Any:
     if options.scheduler:
         return contextlib.nullcontext(options.scheduler)
-    extras.require("fleet", *extras.ENCODER)
-    gpus = _gpus() if options.device in ("auto", "cuda") and options.workers is None else []
+    installed.require("fleet", *installed.ENCODER)
+    from inrcodec.compute.torch_backend import gpus_for
+
+    gpus = gpus_for(options.device) if options.workers is None else []
     return fleet.local_cluster(options.workers or threads.cores(), gpus)
-
-
-def _gpus() -> list[str]:
-    """CUDA's names of the GPUs that this process may use."""
-    import torch
-
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
 
 
 class _Report:

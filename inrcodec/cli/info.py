@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from inrcodec.cli import batch
-from inrcodec.cli.batch import SOME_FAILED
 from inrcodec.cli.commands import INR_SUFFIXES, limits_of, naming, read
-from inrcodec.cli.terminal import printable, say
+from inrcodec.cli.terminal import say
 from inrcodec.decoding import conformance, describe
-from inrcodec.errors import BitstreamError, InrError
+from inrcodec.errors import SOME_FAILED, BitstreamError, InrError
+from inrcodec.files import printable
 
 _BAR = 40
 """Characters of the bar that stands for a whole file."""

@@ -9,17 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 
+from inrcodec.errors import STOPPED
+from inrcodec.files import printable
 from inrcodec.progress import Estimate, Progress
 
 
 def say(message: str) -> None:
     """One line on stderr."""
     print(printable(message), file=sys.stderr)
-
-
-def printable(text: str) -> str:
-    """One line that a terminal only shows, whatever characters a file's name holds."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 _PATIENCE = 1.0
@@ -136,8 +133,6 @@ NO_FILE = "no file was written"
 """What is left of work that was ended at once, where nothing else is said."""
 BEST_SO_FAR = "finishing with the best so far; Ctrl-C again to stop without a file"
 """The answer to the first Ctrl-C where a search can be cut short."""
-STOPPED, ENDED = 130, 143
-"""Exit codes after Ctrl-C and after SIGTERM."""
 _GRACE = 1.0
 """Seconds that the work has to end in once KeyboardInterrupt is due."""
 

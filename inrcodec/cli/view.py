@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from inrcodec import files
+from inrcodec import families, files
 from inrcodec.cli import batch
 from inrcodec.cli.batch import Outcome, Task
 from inrcodec.cli.commands import INR_SUFFIXES, limits_of, naming, read
@@ -15,7 +15,6 @@ from inrcodec.cli.terminal import Interrupt
 from inrcodec.export.glsl import shader
 from inrcodec.export.page import page
 from inrcodec.files import STANDARD
-from inrcodec.format import container
 from inrcodec.format.limits import DecodeLimits
 
 
@@ -54,11 +53,9 @@ class Convert:
 
 
 def _weights(data: bytes, limits: DecodeLimits) -> bytes:
-    """The network's float32 tensors as NumPy's .npz: weight_1, bias_1, .. in the order of the layers, and `size`."""
-    model = container.read(data, limits)
-    tensors = model.dequantize()
-    names = [f"{kind}_{layer}" for layer in range(1, len(tensors) // 2 + 1) for kind in ("weight", "bias")]
-    arrays: dict[str, Any] = dict(zip(names, tensors, strict=True), size=np.array([model.height, model.width]))
+    """The network's float32 tensors by name as NumPy's .npz, weight_1, bias_1, .. of a SIREN, and `size`."""
+    stored = families.read(data, limits)
+    arrays: dict[str, Any] = {**stored.network.tensors(), "size": np.array([stored.height, stored.width])}
     out = io.BytesIO()
     np.savez(out, **arrays)
     return out.getvalue()

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import pixels
-from inrcodec.compute.backends import DEFAULT_MANNER, Manner, Precision, numpy_backend
+from inrcodec import families, pixels
+from inrcodec.compute.backends import DEFAULT_MANNER, Manner, NumpyBackend, Precision
 from inrcodec.compute.threads import count
 from inrcodec.decoding.decoder import Picture
-from inrcodec.families.siren.model import QuantizedModel
-from inrcodec.format import container
+from inrcodec.families import StoredPicture
 from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 
 MOST_DIFFERING = 1e-4
@@ -52,25 +51,25 @@ def content_hash(drawn: NDArray[np.uint8]) -> int:
     return zlib.crc32(np.ascontiguousarray(drawn).data)
 
 
-def is_f32_safe(model: QuantizedModel, manner: Manner = DEFAULT_MANNER) -> bool:
+def is_f32_safe(picture: StoredPicture, manner: Manner = DEFAULT_MANNER) -> bool:
     """Whether class M holds of float32 at the native size, and at twice that."""
-    return all(_agreement(model, scale, manner).within_class_m for scale in (1, 2))
+    return all(_agreement(picture, scale, manner).within_class_m for scale in (1, 2))
 
 
-def _agreement(model: QuantizedModel, scale: int, manner: Manner = DEFAULT_MANNER) -> Agreement:
+def _agreement(picture: StoredPicture, scale: int, manner: Manner = DEFAULT_MANNER) -> Agreement:
     """float32 against float64 at a multiple of the native size."""
-    index = pixels.spread(scale * model.height, scale * model.width, MOST_POINTS)
-    coords = pixels.pixel_points(model.height, model.width, index, scale)
-    backends = (numpy_backend(model, dtype, manner) for dtype in (np.float32, np.float64))
-    single, double = (pixels.to_codes(backend(coords)) for backend in backends)
+    index = pixels.spread(scale * picture.height, scale * picture.width, MOST_POINTS)
+    coords, backend = pixels.pixel_points(picture.height, picture.width, index, scale), NumpyBackend(manner)
+    drawn = (picture.network.evaluator(backend, dtype)(coords) for dtype in (np.float32, np.float64))
+    single, double = map(pixels.to_codes, drawn)
     return compare(single, double)
 
 
-def certify(model: QuantizedModel, threads: int | None = None) -> QuantizedModel:
-    """The model with what the encoder has to find out of it: F32_SAFE and HASH; on so many threads, or by default."""
+def certify(picture: StoredPicture, threads: int | None = None) -> StoredPicture:
+    """The picture with what the encoder has to find out of it: F32_SAFE and HASH; on so many threads, or by default."""
     manner = Manner(count(threads))
-    drawn = Picture(model, numpy_backend(model, np.float64, manner)).render()
-    return replace(model, f32_safe=is_f32_safe(model, manner), content_hash=content_hash(drawn))
+    drawn = Picture(picture, picture.network.evaluator(NumpyBackend(manner), np.float64)).render()
+    return replace(picture, f32_safe=is_f32_safe(picture, manner), content_hash=content_hash(drawn))
 
 
 @dataclass(frozen=True)
@@ -99,12 +98,12 @@ def verify(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS, threads: int | No
 
     `threads` and errors as of `decoder.open_bytes`.
     """
-    model, manner = container.read(data, limits), Manner(count(threads))
+    stored, backend = families.read(data, limits), NumpyBackend(Manner(count(threads)))
 
     def drawn(dtype: Precision) -> NDArray[np.uint8]:
-        return Picture(model, numpy_backend(model, dtype, manner), limits, len(data)).render()
+        return Picture(stored, stored.network.evaluator(backend, dtype), limits, len(data)).render()
 
     exact = drawn(np.float64)
-    default = drawn(np.float32) if model.f32_safe else exact
-    same = model.content_hash == content_hash(exact)
-    return Verdict(model.content_hash is not None, same, compare(default, exact))
+    default = drawn(np.float32) if stored.f32_safe else exact
+    same = stored.content_hash == content_hash(exact)
+    return Verdict(stored.content_hash is not None, same, compare(default, exact))

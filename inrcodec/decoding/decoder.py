@@ -21,17 +21,24 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import pixels
-from inrcodec.checks import check_type, check_types
-from inrcodec.compute import backends
-from inrcodec.compute.backends import JET_WORK, Backend, JetBackend, Manner, Samples, Stopped
+from inrcodec import families, pixels
+from inrcodec.compute.backends import (
+    JET_WORK,
+    Evaluate,
+    EvaluateJet,
+    Manner,
+    NumpyBackend,
+    Samples,
+    Stopped,
+    backend_on,
+    within_memory,
+)
+from inrcodec.compute.sine import Jet
 from inrcodec.compute.threads import count
 from inrcodec.decoding import resample
-from inrcodec.errors import CorruptError, RequestError
-from inrcodec.families.siren.model import QuantizedModel
-from inrcodec.families.siren.network import Jet
-from inrcodec.format import container
-from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
+from inrcodec.errors import CorruptError, RequestError, check_type, check_types
+from inrcodec.families import StoredPicture
+from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 from inrcodec.pixels import DEPTHS, Codes
 from inrcodec.progress import Report, never, silent
 
@@ -78,18 +85,19 @@ class Picture:
 
     def __init__(
         self,
-        model: QuantizedModel,
-        evaluate: Backend,
+        stored: StoredPicture,
+        evaluate: Evaluate,
         limits: DecodeLimits = DEFAULT_LIMITS,
         file_bytes: int = 0,
-        jet: Callable[[], JetBackend] | None = None,
+        jet: Callable[[], EvaluateJet] | None = None,
         report: Report = silent,
     ) -> None:
-        """`evaluate` is the backend of `model`, and `jet` makes that of its derivatives, the first time; by default
-        NumPy's. `file_bytes` are those of its file, 0 where it has none. `report`: see `open_bytes`.
+        """`evaluate` draws its network, and `jet` makes what draws its derivatives, the first time; by default NumPy.
+
+        `file_bytes` are those of its file, 0 where it has none. `report`: see `open_bytes`.
         """
-        self.model = model
-        self._evaluate, self._make_jet = evaluate, jet or (lambda: backends.numpy_jet(model))
+        self.stored = stored
+        self._evaluate, self._make_jet = evaluate, jet or (lambda: stored.network.jet_evaluator(NumpyBackend()))
         self._limits, self._file_bytes, self._report = limits, file_bytes, report
         self.opened_as: tuple[object, ...] = ()
         """Arguments of `open_bytes` that open it again, where it was made by that."""
@@ -103,17 +111,17 @@ class Picture:
     @property
     def height(self) -> int:
         """Native height in pixels."""
-        return self.model.height
+        return self.stored.height
 
     @property
     def width(self) -> int:
         """Native width in pixels."""
-        return self.model.width
+        return self.stored.width
 
     @property
     def channels(self) -> int:
         """1 grey, 2 grey and alpha, 3 RGB, 4 RGBA."""
-        return self.model.arch.channels
+        return self.stored.network.channels
 
     @within_memory()
     @np.errstate(all="ignore")  # the host program may raise at underflow, of which tiny weights are full
@@ -201,7 +209,7 @@ class Picture:
         return laplacian
 
     @cached_property
-    def _derive(self) -> JetBackend:
+    def _derive(self) -> EvaluateJet:
         """With float64 weights of its own, which nobody needs who asks for no derivatives."""
         return self._make_jet()
 
@@ -275,7 +283,7 @@ class Picture:
         columns = pixels.axis_positions(
             self.width, longer, region.left, region.left + region.width, frame.width * frame.across
         )
-        most = min(_BAND, _BAND_MACS // self.model.arch.param_count())
+        most = min(_BAND, _BAND_MACS // self.stored.network.macs)
         step = frame.down * max(1, most // (len(columns) * frame.down))
         parts = (rows[start : start + step] for start in range(0, len(rows), step))
         pieces = (evaluate(pixels.grid(part, columns)).reshape(len(part), len(columns), -1) for part in parts)
@@ -292,7 +300,7 @@ class Picture:
                 self._report(done, len(out))
 
     def _check_work(self, points: int) -> None:
-        work = points * self.model.arch.param_count()
+        work = points * self.stored.network.macs
         what = f"so many pixels take {work:.1e} multiplications"
         self._limits.check("max_macs", work, what)
         if self._file_bytes:
@@ -345,16 +353,10 @@ def open_bytes(
     """
     check_type("device", device, str)
     manner = Manner(count(threads), stopped)
-    model = container.read(data, limits)
-    dtype = backends.precision(model, exact)
-    if device == "cpu":
-        evaluate, jet = backends.numpy_backend(model, dtype, manner), lambda: backends.numpy_jet(model, manner)
-    else:
-        evaluate, jet = (
-            backends.torch_backend(model, device, dtype, manner),
-            lambda: backends.torch_jet(model, device, manner),
-        )
-    picture = Picture(model, evaluate, limits, len(data), jet, report)
+    stored, backend = families.read(data, limits), backend_on(device, manner)
+    network = stored.network
+    evaluate = network.evaluator(backend, stored.precision(exact))
+    picture = Picture(stored, evaluate, limits, len(data), lambda: network.jet_evaluator(backend), report)
     picture.opened_as = bytes(data), device, exact, limits, never, threads
     return picture
 

@@ -3,26 +3,23 @@
 import torch
 from torch import Tensor, nn
 
-from inrcodec.checks import check_type
-from inrcodec.compute import memory
-from inrcodec.families.siren.trainer import Network
-from inrcodec.format import container
-from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
+from inrcodec import families
+from inrcodec.compute.backends import within_memory
+from inrcodec.compute.torch_backend import loading
+from inrcodec.errors import check_type
+from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 
 
 class PictureModule(nn.Module):
     """A picture as a function of the plane, as `decoder.Picture.sample` has it, for torch."""
 
-    def __init__(self, network: Network, height: int, width: int) -> None:
+    def __init__(self, network: nn.Module, height: int, width: int, channels: int) -> None:
         super().__init__()
         self.network = network
         self.height, self.width = height, width
-        """Native, in pixels."""
-
-    @property
-    def channels(self) -> int:
+        """Native size in pixels."""
+        self.channels = channels
         """1 grey, 2 grey and alpha, 3 RGB, 4 RGBA."""
-        return self.network.arch.channels
 
     def forward(self, coords: Tensor) -> Tensor:
         """(..., 2) points (y, x), the longer side [-1, 1] -> (..., channels) colours, 0 .. 1, not clipped.
@@ -44,7 +41,8 @@ def as_module(data: bytes, device: str = "cpu", limits: DecodeLimits = DEFAULT_L
     of `inrcodec.open`.
     """
     check_type("device", device, str)
-    model = container.read(data, limits)
-    with memory.loading(device, "use a smaller file"):
-        network = Network(model.arch, model.dequantize(), torch.device(device))
-    return PictureModule(network, model.height, model.width).requires_grad_(False)
+    stored = families.read(data, limits)
+    half = families.FAMILIES[stored.network.section].encode_half()
+    with loading(device, "use a smaller file"):
+        network = half.as_torch(stored.network, torch.device(device))
+    return PictureModule(network, stored.height, stored.width, stored.network.channels).requires_grad_(False)

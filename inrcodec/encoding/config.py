@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from inrcodec.checks import check_types
 from inrcodec.compute import threads
-from inrcodec.errors import RequestError
+from inrcodec.errors import RequestError, check_types
 from inrcodec.format.metadata import DEFAULT_KINDS, KINDS
 
 LEAST_PSNR, MOST_PSNR = 5, 60
@@ -37,6 +36,8 @@ class EncoderConfig:
     psnr: float | None = None
     """Target: PSNR of the decoded picture in dB, 5 .. 60, to 0.1 dB, in at most half as many bytes as the picture has
     samples, or 512; see `Encoded.met`."""
+    family: str = "siren"
+    """Family of networks: the name of one that is registered (`families.py`)."""
     metadata: tuple[str, ...] = DEFAULT_KINDS
     """Blocks to keep, of "icc", "exif", "xmp": see `metadata.py`."""
     time_limit: float | None = None

@@ -1,8 +1,8 @@
 """A time limit: the best plan that fits, and searches that the clock drives.
 
 The plan is left alone if it fits. Else it is the one that promises the best picture in that time: fewer steps, a
-cheaper rounding (`MANNERS`), and last a smaller network, which pays only where the whole one would have less than about
-a hundred steps. No plan has more steps than the effort asks for. Where not even the least fits, nothing is begun.
+cheaper rounding (`Plan.manners`), and last a smaller network, which pays only where the whole one would have less than
+about a hundred steps. No plan has more steps than the effort asks for. Where not even the least fits, nothing is begun.
 
 Estimates are off where other programs run. So the clock drives the searches too: steps of a schedule are left out where
 it lags behind (`Monitor.due`), and what comes after the fit, which cannot be cut, is reserved in seconds that grow as
@@ -11,50 +11,14 @@ the machine is found to be slow; the manner of rounding is chosen again when its
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from inrcodec.encoding import estimate
-from inrcodec.encoding.plan import Plan, with_fit_steps, with_steps, work
 from inrcodec.errors import TimeLimitError
-from inrcodec.families.siren import ladder
-from inrcodec.families.siren.network import SirenArch
-from inrcodec.families.siren.quantize import QuantizeConfig
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import Picture
+from inrcodec.families.training import Candidate, OperatingPoint, Plan, Timing
 from inrcodec.progress import Monitor
 
-
-@dataclass(frozen=True)
-class Manner:
-    """A way to round a network."""
-
-    pixels: int
-    """Of the curvature; 0: round to nearest."""
-    block: int
-    stages: int
-    tuned: float
-    """Steps of its fine-tuning, over those of the codec's own."""
-    loss: float
-    """Measured: what it takes from the fit, in dB (docs/experiments.md)."""
-
-    def of(self, searches: Plan) -> Plan:
-        """The same searches with this rounding."""
-        refit = searches.quantize.refit
-        tuning = with_steps(refit, self.tuned * refit.steps) if self.tuned else replace(refit, steps=0)
-        cheaper = replace(searches.quantize, pixels=self.pixels, block=self.block, stages=self.stages, affine=False)
-        return replace(searches, quantize=replace(cheaper, compensated=self.pixels > 0, refit=tuning))
-
-
-_DEFAULT = QuantizeConfig()
-MANNERS = (
-    Manner(_DEFAULT.pixels, _DEFAULT.block, _DEFAULT.stages, 1.0, 0.40),
-    Manner(4096, 1024, 6, 1.0, 0.52),
-    Manner(4096, 1024, 3, 1 / 3, 0.64),
-    Manner(4096, 1024, 1, 0.0, 0.95),
-    Manner(0, 1024, 1, 0.0, 1.5),
-)
-"""From the codec's own to the cheapest."""
 LEAST_STEPS = 50
 """Of a fit: with fewer there is nothing to be called a picture."""
 _DB_OF_DOUBLING = 2.5
@@ -93,7 +57,7 @@ class Deadline:
         self._end = self.begun + (1 - _MARGIN) * self.limit - _LAST
         self.slowness = 1.0
         """Times that steps take longer than was measured, at least 1."""
-        self._timings: dict[SirenArch, estimate.Timing] = {}
+        self._timings: dict[Hashable, Timing] = {}
 
     @property
     def limited(self) -> bool:
@@ -112,12 +76,12 @@ class Deadline:
         """That of a pilot, whose schedule gets its part of the time that is left."""
         return replace(monitor, due=Pace(self, 0, (1 - _PILOT) * self.left())) if self.limited else monitor
 
-    def measure(self, network: Network, picture: Picture, searches: Plan) -> estimate.Timing:
-        """What parts of the encode take, in little of its time; measured once of networks that are alike."""
-        if network.arch not in self._timings:
+    def measure(self, candidate: Candidate, plan: Plan) -> Timing:
+        """What parts of the encode take, in little of its time; measured once of candidates that are alike."""
+        if candidate.kind not in self._timings:
             enough = min(estimate.ENOUGH_SECONDS, _TIMED * self.limit)
-            self._timings[network.arch] = estimate.measure(network, picture, searches.fit, enough=enough)
-        return self._timings[network.arch]
+            self._timings[candidate.kind] = estimate.measure(candidate, plan.fit, enough=enough)
+        return self._timings[candidate.kind]
 
 
 class Pace:
@@ -144,46 +108,42 @@ class Pace:
 class Timetable:
     """The searches of one encode, held to its deadline."""
 
-    def __init__(self, deadline: Deadline, searches: Plan, network: Network, picture: Picture) -> None:
-        """The network is what they fit to the picture; without a limit nothing is measured."""
-        self._deadline, self._searches, self._weights = deadline, searches, network.arch.param_count()
-        measured = deadline.measure(network, picture, searches) if deadline.limited else None
-        self._timing = measured or estimate.Timing(0, 0, 0)
+    def __init__(self, deadline: Deadline, plan: Plan, candidate: Candidate) -> None:
+        """The candidate is what they fit; without a limit nothing is measured."""
+        self._deadline, self._plan, self._weights = deadline, plan, candidate.weights
+        self._timing = deadline.measure(candidate, plan) if deadline.limited else Timing(0, 0, 0)
 
     def fitting(self, monitor: Monitor) -> Monitor:
         """The monitor of the fit."""
-        _, prune_steps, _ = self._searches.steps
-        return self._paced(monitor, self._after(self._searches) + prune_steps * self._step)
+        _, between, _ = self._plan.steps
+        return self._paced(monitor, self._after(self._plan) + between * self._step)
 
-    def pruning(self, monitor: Monitor) -> Monitor:
-        """The monitor of the pruning."""
-        return self._paced(monitor, self._after(self._searches))
+    def preparing(self, monitor: Monitor) -> Monitor:
+        """The monitor of what comes between fit and rounding."""
+        return self._paced(monitor, self._after(self._plan))
 
-    def rounding(self, monitor: Monitor) -> tuple[QuantizeConfig, Monitor]:
-        """The best manner of rounding that there is time for, from the planned one on, and its monitor."""
+    def rounding(self, monitor: Monitor) -> tuple[Plan, Monitor]:
+        """The plan with the best manner of rounding that there is time for, from its own on, and its monitor."""
         slow = self._deadline.slowness
-        chosen, last = self._searches, slow * self._timing.check
+        chosen, last = self._plan, slow * self._timing.check
         if self._deadline.limited:
-            planned = work(chosen, self._weights).curved, chosen.quantize.block, chosen.quantize.stages
-            at = [(manner.pixels, manner.block, manner.stages) for manner in MANNERS].index(planned)
-            manners = [chosen, *(manner.of(chosen) for manner in MANNERS[at + 1 :])]
+            manners = [chosen, *chosen.cheaper()]
             left = self._deadline.left()
             chosen = next((one for one in manners if slow * self._after(one, tuned=0.5) <= left), manners[-1])
         ending = self._deadline.ending(monitor, last)
-        last += slow * self._weights * self._timing.weight
-        return chosen.quantize, replace(ending, due=Pace(self._deadline, 0, last))
+        last += slow * self._plan.last_seconds(self._timing, self._weights)
+        return chosen, replace(ending, due=Pace(self._deadline, 0, last))
 
     def _paced(self, monitor: Monitor, reserve: float) -> Monitor:
         return replace(self._deadline.ending(monitor), due=Pace(self._deadline, self._step, reserve))
 
     @property
     def _step(self) -> float:
-        return self._timing.step + self._timing.look / self._searches.fit.evaluate_every
+        return self._timing.step + self._timing.look / self._plan.fit.evaluate_every
 
-    def _after(self, searches: Plan, tuned: float = 1.0) -> float:
+    def _after(self, plan: Plan, tuned: float = 1.0) -> float:
         """Seconds of the roundings and the check, with so much of the fine-tuning."""
-        todo = work(searches, self._weights)
-        return estimate.seconds(self._timing, replace(todo, steps=round(tuned * searches.steps[2])), searches.fit)
+        return estimate.seconds(self._timing, plan, self._weights, round(tuned * plan.steps[2]))
 
 
 @dataclass(frozen=True)
@@ -194,47 +154,48 @@ class Choice:
     """In dB, below an endless fit of the whole network."""
     fraction: float
     """Of the weights."""
-    searches: Plan
+    plan: Plan
 
 
-def choices(
-    searches: Plan, timing: estimate.Timing, weights: int, left: float, fractions: Sequence[float]
-) -> Iterator[Choice]:
+def choices(plan: Plan, timing: Timing, weights: int, left: float, fractions: Sequence[float]) -> Iterator[Choice]:
     """The plans that end within `left` seconds; `timing` is that of the whole network."""
     for fraction in fractions:
         part, count = timing.of(fraction, weights), round(fraction * weights)
         smaller = -_DB_OF_DOUBLING * math.log2(fraction)
-        for manner in MANNERS:
-            steps = _steps_within(manner.of(searches), part, count, left)
-            if steps >= min(LEAST_STEPS, searches.fit.steps):
-                scaled = manner.of(with_fit_steps(searches, steps))
-                yield Choice(deficit(steps) + manner.loss + smaller, fraction, scaled)
+        for number, (manner, loss) in enumerate(plan.manners()):
+            steps = _steps_within(manner, part, count, left)
+            if steps >= min(LEAST_STEPS, plan.fit.steps):
+                scaled, _ = plan.with_fit_steps(steps).manners()[number]
+                yield Choice(deficit(steps) + loss + smaller, fraction, scaled)
 
 
-def _steps_within(searches: Plan, timing: estimate.Timing, weights: int, left: float) -> int:
+def _steps_within(plan: Plan, timing: Timing, weights: int, left: float) -> int:
     """Steps of the fit, at most those planned, with which all of the encode takes so many seconds."""
-    todo = work(searches, weights)
-    whole, rest = (estimate.seconds(timing, replace(todo, steps=steps), searches.fit) for steps in (todo.steps, 0))
-    return math.floor(searches.fit.steps * min(1.0, max(0.0, (left - rest) / (whole - rest))))
+    whole, rest = (estimate.seconds(timing, plan, weights, steps) for steps in (sum(plan.steps), 0))
+    return math.floor(plan.fit.steps * min(1.0, max(0.0, (left - rest) / (whole - rest))))
 
 
-def shortened(searches: Plan, timing: estimate.Timing, weights: int, deadline: Deadline) -> Plan:
+def _least(plan: Plan) -> Plan:
+    """The plan that takes the least time."""
+    cheapest, _ = plan.with_fit_steps(min(LEAST_STEPS, plan.fit.steps)).manners()[-1]
+    return cheapest
+
+
+def shortened(plan: Plan, timing: Timing, weights: int, deadline: Deadline) -> Plan:
     """The best plan for this network that there is time for; the cheapest, where there is none: the clock will cut it.
 
     The searches as they are where there is no limit.
     """
     if not deadline.limited:
-        return searches
-    found = list(choices(searches, timing, weights, deadline.left(), [1.0]))
+        return plan
+    found = list(choices(plan, timing, weights, deadline.left(), [1.0]))
     if found:
-        best = min(found, key=lambda choice: choice.loss).searches
-        return replace(best, fit=with_steps(best.fit, min(searches.fit.steps, _MORE * best.fit.steps)))
-    return MANNERS[-1].of(with_fit_steps(searches, min(LEAST_STEPS, searches.fit.steps)))
+        best = min(found, key=lambda choice: choice.loss).plan
+        return best.with_fit(best.fit.in_steps(min(plan.fit.steps, _MORE * best.fit.steps)))
+    return _least(plan)
 
 
-def narrowed(
-    point: ladder.Rung, searches: Plan, timing: estimate.Timing, weights: int, deadline: Deadline
-) -> ladder.Rung:
+def narrowed(point: OperatingPoint, plan: Plan, timing: Timing, weights: int, deadline: Deadline) -> OperatingPoint:
     """The operating point with as many of its weights as there is time to fit well.
 
     Raises TimeLimitError where there is no time for any.
@@ -243,11 +204,10 @@ def narrowed(
     while fractions[-1] > _NARROWEST and fractions[-1] * weights > _LEAST_WEIGHTS:
         fractions.append(fractions[-1] / math.sqrt(2))
     left = deadline.left()
-    found = list(choices(searches, timing, weights, left, fractions))
+    found = list(choices(plan, timing, weights, left, fractions))
     if not found:
-        smallest = MANNERS[-1].of(with_fit_steps(searches, min(LEAST_STEPS, searches.fit.steps)))
         count = round(fractions[-1] * weights)
-        missing = estimate.seconds(timing.of(fractions[-1], weights), work(smallest, count), searches.fit) - left
+        missing = estimate.seconds(timing.of(fractions[-1], weights), _least(plan), count) - left
         least = math.ceil(1.1 * (deadline.limit + missing / (1 - _MARGIN)))
         raise TimeLimitError(
             f"time_limit: {deadline.limit:g} s: too few for this picture on this machine, it takes {least} s at least"

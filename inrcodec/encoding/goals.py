@@ -9,20 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from inrcodec import pixels
 from inrcodec.encoding import estimate, pilot, targets
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.encoding.pilot import Reached
-from inrcodec.encoding.plan import Plan, plan
 from inrcodec.encoding.resume import Course, take_point
 from inrcodec.errors import CheckpointError, RequestError
-from inrcodec.families.siren import ladder
-from inrcodec.families.siren.network import init, one_colour
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import Picture, optimize
+from inrcodec.families.training import Candidate, Plan, Trainer
+from inrcodec.fitting.loop import optimize
 from inrcodec.fitting.state import State, take_finite, take_number
 from inrcodec.progress import Estimate, Monitor
 
@@ -39,18 +34,23 @@ _SIZE_AIM = 0.993
 """Of a size in bytes: half the tolerance, so that a rounding somewhat larger than expected still fits."""
 
 
-def most_bytes(height: int, width: int, channels: int) -> float:
-    """Of a file for a PSNR, without metadata."""
-    return min(max(MOST_OF_RAW * height * width * channels, LEAST_MOST), ladder.largest_bytes(height, width))
+def most_bytes(samples: int, largest: float) -> float:
+    """Most bytes of a file for a PSNR, without metadata, of a picture of so many samples."""
+    return min(max(MOST_OF_RAW * samples, LEAST_MOST), largest)
 
 
-def choose_goal(config: EncoderConfig, height: int, width: int, channels: int, beside: int = 0) -> targets.Goal:
-    """What the file of a picture has to meet, without the `beside` bytes of metadata that come to it.
+def choose_goal(
+    config: EncoderConfig, shape: tuple[int, int, int], sizes: tuple[int, int], beside: int = 0
+) -> targets.Goal:
+    """What the file of a picture (H, W, C) has to meet, without the `beside` bytes of metadata that come to it.
+
+    `sizes` are the bytes of the smallest file, and of the largest.
 
     Raises RequestError where no file of it could.
     """
+    (height, width, channels), (smallest, largest) = shape, sizes
     if config.psnr is not None:
-        return targets.PsnrGoal(config.psnr, most_bytes(height, width, channels))
+        return targets.PsnrGoal(config.psnr, most_bytes(height * width * channels, largest))
     if config.size is not None:
         low, aim, high = (config.size * factor for factor in (1 - targets.TOLERANCE, _SIZE_AIM, 1.0))
     elif config.bpp is not None:
@@ -58,7 +58,7 @@ def choose_goal(config: EncoderConfig, height: int, width: int, channels: int, b
         low, aim, high = (size * factor for factor in (1 - targets.TOLERANCE, 1.0, 1 + targets.TOLERANCE))
     else:
         return None
-    least, most = ladder.smallest_bytes(height, width, channels) + beside, ladder.largest_bytes(height, width) + beside
+    least, most = smallest + beside, largest + beside
     if not least <= high or not low <= most:
         name, value, unit = (
             ("bpp", config.bpp, 8 / (height * width)) if config.size is None else ("size", config.size, 1)
@@ -73,23 +73,23 @@ def choose_goal(config: EncoderConfig, height: int, width: int, channels: int, b
 class Fit:
     """A fitted network."""
 
-    point: ladder.Rung
-    network: Network
-    searches: Plan
+    candidate: Candidate
+    """The network."""
+    plan: Plan
     """What it was fitted by, and is to be rounded by."""
     psnr: float
-    """Of the float network in dB."""
+    """PSNR of the float network in dB."""
 
     @property
     def reached(self) -> Reached:
         """The bytes that it takes, and its PSNR."""
-        size = ladder.bytes_of_weights(self.point, self.network.arch.param_count())
-        return Reached(size, min(self.psnr, pilot.BEST))
+        return Reached(self.candidate.file_bytes, min(self.psnr, pilot.BEST))
 
     def state(self) -> State:
-        """All but the searches, which follow from it. The inverse of `Search.restored`."""
-        values = {f"value{number}": value for number, value in enumerate(self.network.arrays())}
-        return {"point": np.array(astuple(self.point), np.float64), "psnr": np.array(self.psnr, np.float64), **values}
+        """All but the plan, which follows from it. The inverse of `Search.restored`."""
+        values = {f"value{number}": value for number, value in enumerate(self.candidate.arrays())}
+        point = np.array(astuple(self.candidate.point), np.float64)
+        return {"point": point, "psnr": np.array(self.psnr, np.float64), **values}
 
 
 class Search:
@@ -100,50 +100,44 @@ class Search:
         codes: NDArray[np.uint8],
         config: EncoderConfig,
         goal: targets.Goal,
-        device: torch.device,
+        trainer: Trainer,
         monitor: Monitor,
         piloting: Callable[[Monitor], Monitor] = lambda monitor: monitor,
     ) -> None:
         """`codes` is (H, W, C); `piloting` makes the monitor of each pilot, for a time limit."""
         self._piloting = piloting
-        self._codes, self._config, self._goal, self._device, self._monitor = codes, config, goal, device, monitor
-        self.picture = Picture(codes, device)
-        self._shape: tuple[int, int, int] = (self.picture.height, self.picture.width, self.picture.channels)
+        self._codes, self._config, self._goal, self._monitor = codes, config, goal, monitor
+        self.trainer = trainer
         self.trial: Fit | None = None
         """The last pilot: all there is where a search is stopped in it."""
-
-    def start(self, point: ladder.Rung) -> Network:
-        """What a fit begins with."""
-        return start(self._codes, point, self._config.seed, self._device)
 
     def begin(self) -> Course:
         """The operating point to begin with; for a PSNR, short fits of the picture are made to find out."""
         if isinstance(self._goal, targets.BytesGoal):
-            return Course(ladder.rung_of_bytes(self._goal.aim, *self._shape))
+            return Course(self.trainer.at_bytes(self._goal.aim))
         if isinstance(self._goal, targets.PsnrGoal):
             return self._of_pilots(self._goal)
-        return Course(ladder.rung(ladder.DEFAULT_QUALITY if self._config.quality is None else self._config.quality))
+        return Course(self.trainer.at_quality(self._config.quality))
 
     def _of_pilots(self, goal: targets.PsnrGoal) -> Course:
         curve = pilot.curve(self._codes)
-        usual = plan(self._config, ladder.rung(ladder.DEFAULT_QUALITY), ladder.choose_arch(1, 1, 1, 1)).fit.steps
+        usual = self.trainer.start(self.trainer.at_bytes(0)).plan().fit.steps
         fits = pilot.run(goal.psnr, usual, goal.most, curve, self._pilot)
         size = pilot.next_bytes(goal.psnr, fits, curve) if fits else pilot.LEAST_BYTES
-        return Course(ladder.rung_of_bytes(min(size, goal.most), *self._shape), tuple(fits), REFITS)
+        return Course(self.trainer.at_bytes(min(size, goal.most)), tuple(fits), REFITS)
 
     def _pilot(self, size: float, steps: int) -> Reached | None:
         """A short fit; it is announced, and may be stopped, but its steps are reported to nobody."""
-        point = ladder.rung_of_bytes(size, *self._shape)
-        network = self.start(point)
-        searches = plan(self._config, point, network.arch)
-        searches = replace(searches, fit=replace(searches.fit, steps=steps))
+        candidate = self.trainer.start(self.trainer.at_bytes(size))
+        plan = candidate.plan()
+        plan = plan.with_fit(replace(plan.fit, steps=steps))
         if self._monitor.announce:
-            timing, count = estimate.measure_fit(network, self.picture, searches.fit), network.arch.param_count()
-            seconds, (height, width) = steps * timing.step, self._shape[:2]
-            self._monitor.announce(Estimate(height, width, count, seconds, trial=True))
+            timing = estimate.measure_fit(candidate, plan.fit)
+            height, width, _ = self._codes.shape
+            self._monitor.announce(Estimate(height, width, candidate.weights, steps * timing.step, trial=True))
         listener = self._piloting(Monitor(stopped=self._monitor.stopped, note=self._monitor.note))
-        psnr = optimize(network, self.picture, searches.fit, monitor=listener)
-        self.trial = Fit(point, network, searches, psnr)
+        psnr = optimize(candidate.objective(plan.fit, listener.note), plan.fit, monitor=listener)
+        self.trial = Fit(candidate, plan, psnr)
         return None if self._monitor.stopped() else self.trial.reached
 
     def further(self, course: Course, fit: Fit) -> Course | None:
@@ -158,12 +152,11 @@ class Search:
             size = min(max(wanted, _CHANGE * found.size), goal.most)
         elif (size := wanted) * _CHANGE > found.size:
             return None
-        return self._changed(fit, goal, Course(ladder.rung_of_bytes(size, *self._shape), fits, course.refits - 1))
+        return self._changed(fit, goal, Course(self.trainer.at_bytes(size), fits, course.refits - 1))
 
     def _changed(self, fit: Fit, goal: targets.PsnrGoal, course: Course) -> Course | None:
         """The course, if its network is another one than was fitted."""
-        before = fit.network.arch.param_count()
-        after = ladder.choose_arch(*self._shape, course.point.weights_per_pixel).param_count()
+        before, after = fit.candidate.weights, self.trainer.weights_at(course.point)
         is_larger = not targets.in_reach(fit.psnr, goal)
         if is_larger and after < _WORTH * before:
             self._monitor.note(f"no larger network for {goal.psnr:g} dB: such files end at {goal.most:,.0f} bytes")
@@ -185,31 +178,21 @@ class Search:
         """The fit of a state, checked; None where that is empty. The inverse of `Fit.state`."""
         if not state:
             return None
-        point = take_point(state)
-        network = self.start(point)
-        names = [(f"value{number}", tuple(value.shape)) for number, value in enumerate(network.values)]
-        network.load([torch.tensor(take_finite(state, name, shape)) for name, shape in names])
+        candidate = self.trainer.start(take_point(state))
+        names = [(f"value{number}", value.shape) for number, value in enumerate(candidate.arrays())]
+        candidate.load([take_finite(state, name, shape) for name, shape in names])
         if unknown := state.keys() - {"point", "psnr", *(name for name, _ in names)}:
             raise CheckpointError(f"{min(unknown)[:40]} is unknown")
-        return Fit(point, network, plan(self._config, point, network.arch), take_number(state, "psnr"))
+        return Fit(candidate, candidate.plan(), take_number(state, "psnr"))
 
     def longest(self, seconds: float, fit: Fit, course: Course) -> float:
         """Seconds, where an encode by `fit` takes `seconds`, with all that may follow for a PSNR; 0: nothing may."""
         if self._config.time_limit is not None or not isinstance(self._goal, targets.PsnrGoal):
             return 0.0
-        most = ladder.rung_of_bytes(self._goal.most, *self._shape).weights_per_pixel * len(self.picture)
-        limit = max(1.0, most / fit.network.arch.param_count())
+        height, width, _ = self._codes.shape
+        most: float = self.trainer.at_bytes(self._goal.most).weights_per_pixel * (height * width)
+        limit = max(1.0, most / fit.candidate.weights)
         fits = sum(min(limit, pilot.TRUST**number) for number in range(course.refits + 1))
-        fit_steps, _, round_steps = fit.searches.steps
-        roundings = targets.ATTEMPTS_AT_PSNR / fit.searches.roundings
+        fit_steps, _, round_steps = fit.plan.steps
+        roundings = targets.ATTEMPTS_AT_PSNR / fit.plan.roundings
         return seconds * fits * (fit_steps + roundings * round_steps) / (fit_steps + round_steps)
-
-
-def start(codes: NDArray[np.uint8], point: ladder.Rung, seed: int, device: torch.device) -> Network:
-    """The network that the search for a picture (H, W, C) begins with; the answer already, if it has one colour."""
-    height, width, channels = codes.shape
-    if (codes == codes[0, 0]).all():
-        arch = ladder.choose_arch(1, 1, channels, point.weights_per_pixel)
-        return Network(arch, one_colour(arch, pixels.to_unit(codes[0, 0])), device)
-    arch = ladder.choose_arch(height, width, channels, point.weights_per_pixel)
-    return Network(arch, init(arch, seed, ladder.init_config(height, width)), device)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import __version__
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.encoding.pilot import Reached
 from inrcodec.errors import CheckpointError
-from inrcodec.families.siren.ladder import Rung
+from inrcodec.families.training import OperatingPoint
 from inrcodec.fitting.state import Keeper, State, below, prefixed, take, take_count
+from inrcodec.installed import __version__
 
 LAYOUT = 2
 """Version of the names and of the meaning of what is kept."""
@@ -39,7 +39,7 @@ _OTHER = {
 class Course:
     """Where the search for a network is."""
 
-    point: Rung
+    point: OperatingPoint
     """What is fitted now."""
     fits: tuple[Reached, ...] = ()
     """What has been fitted before."""
@@ -119,12 +119,12 @@ class Session:
         return lambda: {**self._identity, **around, **prefixed(_FIT, fit())}
 
 
-def take_point(state: State) -> Rung:
+def take_point(state: State) -> OperatingPoint:
     """The operating point of a state, checked."""
     quality, *rest = map(float, take(state, "point", (4,), np.float64))
     if not (0 <= quality <= 100 and all(_LEAST <= number <= _MOST for number in rest)):
         raise CheckpointError("point is no operating point")
-    return Rung(int(quality), *rest)
+    return OperatingPoint(int(quality), *rest)
 
 
 def _course(kept: State) -> Course:

@@ -1,7 +1,7 @@
 """Targets: make the file of a fitted network meet a number of bytes, or a PSNR, by the quantizer's scale alone.
 
-The scale is `QuantizeConfig.noise`: the error that rounding is to add, as a multiple of the fit's own. Both searches
-round the float weights again and again, never fit again, and keep the best result.
+The scale is the operating point's noise: the error that rounding is to add, as a multiple of the fit's own. Both
+searches round the float weights again and again, never fit again, and keep the best result.
 
 Bytes. Rounding to nearest takes milliseconds and its file is within about 0.3 % of that of the tuned rounding at equal
 steps. So the noise is bisected on the real bytes of the nearest rounding, and the tuned one follows; where it misses,
@@ -15,20 +15,17 @@ Noise stays within bounds: at `FINEST` rounding costs a PSNR nothing, at `FINEST
 nothing at all, so a target of more bytes than that counts as met by fewer; and no symbol may pass `MAX_SYMBOL`.
 """
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from inrcodec import families
 from inrcodec.errors import TargetError
-from inrcodec.families.siren.model import Q_STEP_CODES, QuantizedModel
-from inrcodec.families.siren.quantize import Quantizer, Stage, flatten, part_due
-from inrcodec.format import container
-from inrcodec.progress import Monitor, Progress
+from inrcodec.families import StoredPicture
+from inrcodec.families.training import Rounder
+from inrcodec.progress import Monitor, Progress, Stage, part_due
 
 ATTEMPTS, ATTEMPTS_AT_PSNR = 4, 6
 """Most roundings of one encode for bytes, and for a PSNR, on which each weight of a small network shows."""
@@ -81,9 +78,8 @@ class Rounded:
 
     noise: float
     data: bytes
-    model: QuantizedModel
-    values: list[Tensor]
-    """The network's tensors, as the file should hold them."""
+    stored: StoredPicture
+    """What the file should hold."""
     stages: tuple[Stage, ...]
 
 
@@ -91,19 +87,24 @@ class Fitted:
     """A fitted network to be rounded, each time from its float weights."""
 
     def __init__(
-        self, quantizer: Quantizer, psnr: float, monitor: Monitor, steps: int, psnr_of: Callable[[bytes], float]
+        self,
+        rounder: Rounder,
+        psnr: float,
+        monitor: Monitor,
+        steps: int,
+        psnr_of: Callable[[bytes], float],
+        work: int = 0,
     ) -> None:
-        """`psnr` is the fitted network's in dB; the quantizer's own noise is where no goal asks for another.
+        """`psnr` is the fitted network's in dB; the rounder's own noise is where no goal asks for another.
 
         `steps` is what all roundings together report to `monitor`, however many there will be; `psnr_of` a file is
-        that of its decoded picture in dB.
+        that of its decoded picture in dB, which takes `work` multiplications.
         """
         self.psnr_of = psnr_of
-        self.psnr, self.stopped, self.noise = psnr, monitor.stopped, quantizer.config.noise
-        self._quantizer, self._monitor = quantizer, monitor
-        self.work = quantizer.network.arch.param_count() * len(quantizer.picture)
-        """Multiplications of drawing the picture once."""
-        self._sizes: dict[tuple[int, ...], int] = {}
+        self.psnr, self.stopped, self.noise = psnr, monitor.stopped, rounder.noise
+        self._rounder, self._monitor = rounder, monitor
+        self.work = work
+        self._sizes: dict[Hashable, int] = {}
         self._attempts = 0
         self._steps, self._done = steps, 0.0
 
@@ -117,10 +118,10 @@ class Fitted:
         self._done += span
         monitor = self._listener(start, span)
         if self.stopped():
-            self._quantizer.hurry()
+            self._rounder.hurry()
             monitor = replace(monitor, stopped=lambda: False)
-        model, stages = self._quantizer.run(noise, monitor)
-        return Rounded(noise, container.write(model), model, self._quantizer.network.snapshot(), tuple(stages))
+        stored, stages = self._rounder.run(noise, monitor)
+        return Rounded(noise, families.write(stored), stored, tuple(stages))
 
     def _listener(self, start: float, span: float) -> Monitor:
         number = self._attempts
@@ -135,38 +136,33 @@ class Fitted:
 
     def nearest(self, noise: float) -> Rounded:
         """All weights rounded to nearest, at no cost."""
-        return self._as_it_is(self._quantizer.nearest(noise), noise, "nearest instead", ())
+        return self._as_it_is(self._rounder.nearest(noise), noise, "nearest instead", ())
 
     def nudged(self, rounded: Rounded, meets: Callable[[bytes], bool], shifts: Sequence[int]) -> Rounded:
         """The same, or one tensor's step changed such that the file `meets` the target, where that can be.
 
         For files of few hundred bytes, whose entropy coder makes them shrink in leaps, and whose every weight shows.
         """
-        last = len(rounded.values) - 1
-        for shift, tensor in itertools.product(shifts, range(last)):
-            codes = list(rounded.model.q_step_codes)
-            codes[tensor] = min(max(codes[tensor] + shift, 0), Q_STEP_CODES - 1)
-            model = self._quantizer.model(self._quantizer.rounding_to(codes), flatten(rounded.values))
-            if meets(container.write(model)):
-                return self._as_it_is(model, rounded.noise, "change one step", rounded.stages)
+        for stored in self._rounder.changed(rounded.stored, shifts):
+            if meets(families.write(stored)):
+                return self._as_it_is(stored, rounded.noise, "change one step", rounded.stages)
         return rounded
 
-    def _as_it_is(self, model: QuantizedModel, noise: float, stage: str, before: tuple[Stage, ...]) -> Rounded:
-        data = container.write(model)
-        values = [torch.tensor(value, device=self._quantizer.network.device) for value in model.dequantize()]
+    def _as_it_is(self, stored: StoredPicture, noise: float, stage: str, before: tuple[Stage, ...]) -> Rounded:
+        data = families.write(stored)
         last = Stage(stage, self.psnr_of(data), len(data), "to meet the target; PSNR of the decoded picture")
-        return Rounded(noise, data, model, values, (*before, last))
+        return Rounded(noise, data, stored, (*before, last))
 
     def nearest_bytes(self, noise: float) -> int:
         """Bytes of the file of `nearest`."""
-        codes = self._quantizer.rounding(noise).codes
-        if codes not in self._sizes:
-            self._sizes[codes] = len(container.write(self._quantizer.nearest(noise)))
-        return self._sizes[codes]
+        key = self._rounder.key(noise)
+        if key not in self._sizes:
+            self._sizes[key] = len(families.write(self._rounder.nearest(noise)))
+        return self._sizes[key]
 
     def finest(self, noise: float) -> float:
         """The least noise, from `noise` on, at which no symbol has to be clipped."""
-        while noise < COARSEST and self._quantizer.clips(noise):
+        while noise < COARSEST and self._rounder.clips(noise):
             noise *= 2
         return noise
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import __version__
+from inrcodec import families
 from inrcodec.errors import RequestError
-from inrcodec.families.siren.model import QuantizedModel, q_step
-from inrcodec.format import container
+from inrcodec.families.contract import SineLayer
 from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
+from inrcodec.installed import __version__
 
 MOST_WEIGHTS = 8_192
 """Of a network that is written out. Compilers of shaders take long over more, or refuse it."""
@@ -43,22 +43,26 @@ def shader(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> str:
 
     Raises RequestError for a network of too many weights, else errors as of `inrcodec.open`.
     """
-    model = container.read(data, limits)
-    count = model.arch.param_count()
+    stored = families.read(data, limits)
+    layers, facts = stored.network.sine_layers(), stored.network.facts()
+    if layers is None:
+        raise RequestError(f"--glsl: a shader is written of layers of sines, and this is a {facts.name}: decode it")
+    count = facts.weights
     if count > MOST_WEIGHTS:
         raise RequestError(
             f"--glsl: this network has {count:,} weights, and at most {MOST_WEIGHTS:,} are written out: "
             f"encode to fewer bytes (--size), or make a page of it (inrcodec view)"
         )
     return _TEMPLATE.format(
-        width=model.width, height=model.height, longer=max(model.width, model.height),
-        weights=count, version=__version__, body="\n".join(_body(model)),
+        width=stored.width, height=stored.height, longer=max(stored.width, stored.height),
+        weights=count, version=__version__, body="\n".join(_body(layers)),
     )  # fmt: skip
 
 
-def _body(model: QuantizedModel) -> Iterator[str]:
-    steps = [str(np.float32(q_step(code))) for code in model.q_step_codes]
-    layers = list(zip(model.symbols[::2], model.symbols[1::2], steps[::2], steps[1::2], strict=True))
+def _body(network: Sequence[SineLayer]) -> Iterator[str]:
+    layers = [
+        (one.weight, one.bias, str(np.float32(one.weight_step)), str(np.float32(one.bias_step))) for one in network
+    ]
     values = ["p.y", "p.x"]
     for layer, (weight, bias, *scale) in enumerate(layers[:-1]):
         names = [f"{chr(97 + layer % 26)}{layer // 26 or ''}_{group}" for group in range(-(-len(bias) // 4))]
@@ -67,7 +71,7 @@ def _body(model: QuantizedModel) -> Iterator[str]:
         values = names
     weight, bias, *scale = layers[-1]
     yield f"    vec4 v = 0.5 + 0.5 * ({_sum(_fours(weight)[0], _fours(bias[:, None])[0], scale, values)});"
-    yield f"    return {('vec4(v.rrr, 1)', 'vec4(v.rrr, v.g)', 'vec4(v.rgb, 1)', 'v')[model.arch.channels - 1]};"
+    yield f"    return {('vec4(v.rrr, 1)', 'vec4(v.rrr, v.g)', 'vec4(v.rgb, 1)', 'v')[len(bias) - 1]};"
 
 
 def _fours(matrix: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -15,15 +15,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from inrcodec import __version__, pixels
-from inrcodec.cli.terminal import printable
-from inrcodec.compute.backends import JET_WORK
+from inrcodec import families, pixels
+from inrcodec.compute.backends import JET_WORK, within_memory
 from inrcodec.decoding import describe
 from inrcodec.decoding.decoder import Picture, open_bytes
 from inrcodec.decoding.derivatives import KINDS, shown_values, white_of
-from inrcodec.families.siren.model import QuantizedModel, q_step
-from inrcodec.format import container, entropy
-from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
+from inrcodec.errors import RequestError
+from inrcodec.families import StoredPicture
+from inrcodec.files import printable
+from inrcodec.format import entropy
+from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
+from inrcodec.installed import __version__
 
 _SCRIPTS = ("network.js", "shade.js", "shader.js", "painters.js", "view.js", "input.js")
 _POINTS = 16_384
@@ -45,7 +47,7 @@ def page(data: bytes, name: str, limits: DecodeLimits = DEFAULT_LIMITS, threads:
         title=title,
         version=__version__,
         style=_asset("style.css"),
-        facts=_facts(picture.model, data, limits),
+        facts=_facts(picture.stored, data, limits),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -58,42 +60,45 @@ def _asset(name: str) -> str:
 
 def _script(picture: Picture) -> str:
     """The network, then all that draws it, in a scope of its own."""
-    network = json.dumps(_network(picture.model) | {"white": whites(picture)}, separators=(",", ":"))
+    network = json.dumps(_network(picture.stored) | {"white": whites(picture)}, separators=(",", ":"))
     parts = "\n".join(_asset(name) for name in _SCRIPTS)
     return f'"use strict";\n(() => {{\nconst PICTURE = {network};\n{parts}}})();\n'
 
 
-def _network(model: QuantizedModel) -> dict[str, Any]:
-    sizes = [tensor.size for tensor in model.symbols]
+def _network(stored: StoredPicture) -> dict[str, Any]:
+    layers = stored.network.sine_layers()
+    if layers is None:
+        raise RequestError(f"a page draws layers of sines, and this is a {stored.network.facts().name}: decode it")
+    tensors = [tensor.reshape(-1) for layer in layers for tensor in (layer.weight, layer.bias)]
     # the raw coder takes all symbols, so there are bytes
-    symbols = entropy.CODERS[0].encode(np.concatenate([tensor.reshape(-1) for tensor in model.symbols]), sizes)
+    symbols = entropy.CODERS[0].encode(np.concatenate(tensors), [tensor.size for tensor in tensors], ())
     return {
-        "width": model.width,
-        "height": model.height,
-        "channels": model.arch.channels,
-        "hidden": model.arch.dim_hidden,
-        "steps": [q_step(code) for code in model.q_step_codes],
+        "width": stored.width,
+        "height": stored.height,
+        "channels": stored.network.channels,
+        "hidden": [len(layer.bias) for layer in layers[:-1]],
+        "steps": [step for layer in layers for step in (layer.weight_step, layer.bias_step)],
         "symbols": base64.b64encode(cast("bytes", symbols)).decode(),
     }
 
 
 def whites(picture: Picture) -> dict[str, float]:
     """The derivatives that are shown white, from the picture's pixels or some of them."""
-    points = max(256, min(_POINTS, _MACS // (JET_WORK * picture.model.arch.param_count())))
+    points = max(256, min(_POINTS, _MACS // (JET_WORK * picture.stored.network.macs)))
     index = pixels.spread(picture.height, picture.width, points)
     jet = picture.jet(pixels.pixel_points(picture.height, picture.width, index))
     return {kind: white_of(shown_values(kind, getattr(jet, kind))) for kind in KINDS}
 
 
-def _facts(model: QuantizedModel, data: bytes, limits: DecodeLimits) -> str:
+def _facts(stored: StoredPicture, data: bytes, limits: DecodeLimits) -> str:
     """Rows of the page's table."""
-    facts = describe.headline(model, len(data))
+    facts = describe.headline(stored, len(data))
     rows = {
-        "picture": f"{facts['width']} x {facts['height']}, {describe.CHANNELS[model.arch.channels]}",
+        "picture": f"{facts['width']} x {facts['height']}, {describe.CHANNELS[stored.network.channels]}",
         "file": f"{facts['bytes']:,} bytes, {facts['bpp']} bits per pixel",
         "network": facts["network"],
         "weights": f"{facts['weights']:,}, {facts['bits_per_weight']} bits each",
     }
-    if container.metadata_of(data, limits).icc:
+    if families.metadata_of(data, limits).icc:
         rows["colours"] = "its ICC profile is not applied on this page"
     return "".join(f"<tr><td>{fact}</td><td>{html.escape(str(value))}</td></tr>\n" for fact, value in rows.items())

@@ -1,36 +1,28 @@
 """The one training loop: fit a network to a picture, in the mean squared error of its pixels.
 
-Each step takes a random batch of pixels, walks it in chunks that stay in the processor's cache, one thread per chunk,
-sums the chunks' gradients in a fixed order, and steps SOAP on the layers' matrices [W | b]. The gradient is taken at
-`project(weights)` and applied to the weights themselves (the straight-through estimator), so that one loop serves
-fitting (the identity), fine-tuning under a pruning mask, and fine-tuning under quantization.
+Each step takes a random batch of pixels, has the objective sum its gradient over them, and steps SOAP on the matrices
+that the objective makes of its tensors. The gradient is taken at `project(weights)` and applied to the weights
+themselves (the straight-through estimator), so that one loop serves fitting (the identity), fine-tuning under a pruning
+mask, and fine-tuning under quantization.
 
-Memory: the picture as uint8, and a batch; nothing else grows with the picture. Where it runs out, the chunks are
-halved, which changes nothing but the order of sums, and at last a GPU hands the sums over to the CPU.
+Memory: the picture as uint8, and a batch; nothing else grows with the picture.
 
 A search can leave its whole state with a `Keeper` between any two steps, and another process goes on from there: on one
 thread of the same CPU to the same weights, bit by bit.
 """
 
-import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inrcodec import pixels
-from inrcodec.compute import memory, threads
-from inrcodec.compute.sine import Tape
-from inrcodec.errors import CheckpointError, ResourceError
-from inrcodec.families.siren.network import Array
-from inrcodec.families.siren.trainer import Network, join_matrices, split_matrices
+from inrcodec.errors import CheckpointError
 from inrcodec.fitting.soap import Soap
 from inrcodec.fitting.state import FORGETFUL, Keeper, State, below, prefixed, take, take_count, take_finite, take_number
 from inrcodec.metrics import psnr_of_mse
@@ -39,8 +31,6 @@ from inrcodec.progress import SILENT, Monitor, Progress
 Project = Callable[[Sequence[Tensor], float], list[Tensor]]
 """Maps the trained tensors, at a fraction 0 .. 1 of the way, to those that the network is evaluated with. At 1 they are
 what the stage is to deliver."""
-
-Map = Callable[[Callable[[Tensor], list[Tensor]], Sequence[Tensor]], Iterator[list[Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -75,13 +65,18 @@ class FitConfig:
     """Divergences after which the search ends with the best so far; each goes back to it and halves the rate."""
     seed: int = 0
 
+    def in_steps(self, steps: float) -> "FitConfig":
+        """The same fit in another number of steps; one of more than the default's leaves the high rates sooner.
 
-_GPU_CHUNK = 131_072
-"""Pixels in a chunk on a GPU."""
+        In directions that are half noise steps of a fixed length carry the weights away as the root of their number,
+        and a fit that stays long at a high rate decays (docs/experiments.md).
+        """
+        usual = FitConfig()
+        return replace(self, steps=max(1, round(steps)), decay=usual.decay * max(1.0, steps / usual.steps))
+
+
 _MOST_STEPS = 1 << 31
 """Of a search that can have been kept."""
-_LEAST_CHUNK = 64
-"""Pixels; where there is no memory for so few, there is none to be had."""
 
 
 def no_projection(values: Sequence[Tensor], progress: float) -> list[Tensor]:
@@ -89,166 +84,49 @@ def no_projection(values: Sequence[Tensor], progress: float) -> list[Tensor]:
     return list(values)
 
 
-class Picture:
-    """The target of a fit: uint8 codes on the device, and coordinates by look-up along each axis."""
+class Objective(Protocol):
+    """What a search makes small: the mean squared error of a picture's pixels, as a function of a network's tensors."""
 
-    def __init__(self, image: NDArray[np.uint8], device: torch.device) -> None:
-        """`image` is (H, W, C) uint8."""
-        self.height, self.width, self.channels = map(int, image.shape)
-        self._codes = torch.tensor(image.reshape(-1, self.channels), device=device)
-        axes = pixels.axes(self.height, self.width)
-        self._rows, self._columns = (torch.tensor(positions, device=device) for positions in axes)
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        ...
 
     def __len__(self) -> int:
-        return len(self._codes)
+        """Pixels of the picture."""
+        ...
 
-    def on(self, device: torch.device) -> "Picture":
-        """A copy on a device."""
-        there = copy.copy(self)
-        parts = (self._codes, self._rows, self._columns)
-        there._codes, there._rows, there._columns = (part.to(device) for part in parts)
-        return there
+    def working(self) -> AbstractContextManager[None]:
+        """Inside, sums have all their threads."""
+        ...
 
-    def samples(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixel numbers (N,) -> their coords (N, 2) and values (N, C) in [-1, 1], where the picture is."""
-        index = index.to(self._codes.device)
-        rows = self._rows[torch.div(index, self.width, rounding_mode="floor")]
-        coords = torch.stack([rows, self._columns[index % self.width]], 1)
-        return coords, self._codes[index].to(torch.float32).div_(127.5).sub_(1)
+    def values(self) -> list[Tensor]:
+        """Copies of the tensors, to begin with."""
+        ...
 
+    def load(self, values: Sequence[Tensor]) -> None:
+        """Overwrite the network's tensors. The inverse of `values`."""
+        ...
 
-@contextmanager
-def chunk_map(device: torch.device) -> Iterator[Map]:
-    """A `map` over chunks, elsewhere than on the CPU the plain one.
+    def join(self, values: Sequence[Tensor]) -> list[Tensor]:
+        """Tensors -> the matrices that are stepped."""
+        ...
 
-    On the CPU it has as many workers as the caller is using threads, else as torch is, each with one thread.
-    """
-    if device.type != "cpu":
-        yield map
-        return
-    workers = threads.chosen() or threads.torch_count()
-    with threads.single_torch(), threads.single_blas(), ThreadPoolExecutor(workers) as pool:
-        yield pool.map
+    def split(self, matrices: Sequence[Tensor]) -> list[Tensor]:
+        """Views of the tensors in such matrices. The inverse of `join`."""
+        ...
 
-
-OfChunk = Callable[[Tape, Sequence[Array], Tensor], list[Tensor]]
-"""What is summed: of a chunk's pixels, on a tape, at the layers' matrices."""
-
-
-class PixelSums:
-    """Sums over pixels of what a network makes of a picture, and of its derivatives: chunk by chunk, in fixed order."""
-
-    def __init__(
-        self, network: Network, picture: Picture, chunk: int, run: Map, note: Callable[[str], None] = SILENT.note
-    ) -> None:
-        """`note` is told where memory runs out."""
-        self.network, self.picture, self._run, self._note = network, picture, run, note
-        self._cpu_chunk = chunk
-        self._chunk = chunk if network.device.type == "cpu" else max(chunk, _GPU_CHUNK)
-        self._tapes: SimpleQueue[Tape] = SimpleQueue()
-
-    def squared_error(self, at: Sequence[Tensor], index: Tensor) -> float:
-        """Sum over the pixels `index` and channels of (output - value)^2 at the tensors `at`."""
-
-        def of_chunk(tape: Tape, matrices: Sequence[Array], part: Tensor) -> list[Tensor]:
-            error = self._error(tape, matrices, part)
-            return [self.network.tensor(error).square().sum(dtype=torch.float64)]
-
-        return float(self._total(of_chunk, at, index)[0])
+    def rates(self, config: FitConfig) -> list[float]:
+        """Factors on the rate of each matrix."""
+        ...
 
     def gradient(self, at: Sequence[Tensor], index: Tensor) -> list[Tensor]:
-        """Gradient of the mean squared error over the pixels `index` at the tensors `at`: d / d [W | b], by layers."""
-        scale = 2 / (len(index) * self.picture.channels)
+        """The gradient over the pixels `index` (N,) at the tensors `at`, by matrices."""
+        ...
 
-        def of_chunk(tape: Tape, matrices: Sequence[Array], part: Tensor) -> list[Tensor]:
-            error = self._error(tape, matrices, part)
-            error *= scale
-            pairs = tape.backward(matrices, error)
-            return [self.network.tensor(delta @ inputs.T) for delta, inputs in pairs][::-1]
-
-        return self._total(of_chunk, at, index)
-
-    def squares(self, at: Sequence[Tensor], index: Tensor, signs: Tensor) -> list[Tensor]:
-        """Sum over the pixels `index` of (d (signs . output) / d weight)^2, by layers as [W | b]; signs (N, C)."""
-
-        def of_chunk(tape: Tape, matrices: Sequence[Array], rows: Tensor) -> list[Tensor]:
-            pairs = self._signed(tape, matrices, index[rows], signs[rows])
-            return [self.network.tensor((delta * delta) @ (inputs * inputs).T) for delta, inputs in pairs][::-1]
-
-        return self._total(of_chunk, at, torch.arange(len(index), device=index.device))
-
-    def jacobian(self, at: Sequence[Tensor], index: Tensor, signs: Tensor) -> Tensor:
-        """(n, N): d (signs . output) / d weight at the pixels `index`, for all n weights in canonical order."""
-        tape = self.network.tape(len(index))
-        pairs = list(self._signed(tape, self.network.matrices(at), index, signs))[::-1]
-        products = [self.network.tensor(delta[:, None] * inputs[None]) for delta, inputs in pairs]
-        return torch.cat([part.flatten(0, -2) for whole in products for part in (whole[:, :-1], whole[:, -1])])
-
-    def _error(self, tape: Tape, matrices: Sequence[Array], part: Tensor) -> Array:
-        """(C, N): output - value; the tape's own memory."""
-        coords, target = self.picture.samples(part)
-        error = tape.forward(matrices, self.network.array(coords))
-        error -= self.network.array(target).T
-        return error
-
-    def _signed(
-        self, tape: Tape, matrices: Sequence[Array], part: Tensor, signs: Tensor
-    ) -> Iterator[tuple[Array, Array]]:
-        """The tape's pairs for the objective signs . output."""
-        tape.forward(matrices, self.network.array(self.picture.samples(part)[0]))
-        return tape.backward(matrices, self.network.array(signs.T.contiguous()))
-
-    def _total(self, of_chunk: OfChunk, at: Sequence[Tensor], index: Tensor) -> list[Tensor]:
-        """The sums over the chunks of `index` at the tensors `at`, however small the chunks have to be."""
-        while True:
-            try:
-                return self._attempt(of_chunk, at, index)
-            except (MemoryError, RuntimeError) as error:
-                if not memory.ran_out(error):
-                    raise
-            self._save_memory()  # not above: the exception holds on to the memory
-
-    def _attempt(self, of_chunk: OfChunk, at: Sequence[Tensor], index: Tensor) -> list[Tensor]:
-        matrices = self.network.matrices(at)
-
-        def with_tape(part: Tensor) -> list[Tensor]:
-            tape = self._spare_tape()
-            try:
-                with np.errstate(over="ignore", invalid="ignore"):  # of a search that diverges: `Search.look` sees it
-                    return of_chunk(tape, matrices, part)
-            finally:
-                self._tapes.put(tape)
-
-        parts = list(self._run(with_tape, torch.split(index, self._chunk)))
-        return [torch.stack(sums).sum(0).to(index.device) for sums in zip(*parts, strict=True)]
-
-    def _save_memory(self) -> None:
-        """Halve the chunks, which only splits the sums; where they cannot be smaller, leave the GPU for the CPU."""
-        self._tapes = SimpleQueue()
-        torch.cuda.empty_cache()
-        if self._chunk > _LEAST_CHUNK:
-            self._chunk //= 2
-            self._note(f"out of memory: going on with {self._chunk} pixels at once")
-        elif self.network.device.type != "cpu":
-            cpu = torch.device("cpu")
-            self.network, self.picture, self._run = self.network.on(cpu), self.picture.on(cpu), map
-            self._chunk = self._cpu_chunk
-            self._note("out of memory on the GPU: going on on the CPU")
-        else:
-            raise ResourceError("out of memory, even for a few pixels at once: close other programs")
-
-    def _spare_tape(self) -> Tape:
-        try:
-            return self._tapes.get_nowait()
-        except Empty:
-            return self.network.tape(self._chunk)
-
-
-def mse(sums: PixelSums, at: Sequence[Tensor], most: int) -> float:
-    """Mean squared error of the values at the tensors `at`, over at most `most` evenly spread pixels."""
-    picture = sums.picture
-    index = torch.from_numpy(pixels.spread(picture.height, picture.width, most)).to(sums.network.device)
-    return sums.squared_error(at, index) / (len(index) * picture.channels)
+    def mse(self, at: Sequence[Tensor], most: int) -> float:
+        """The error at the tensors `at`, over at most `most` evenly spread pixels."""
+        ...
 
 
 def schedule(step: int, start: int, config: FitConfig) -> float:
@@ -263,23 +141,22 @@ def schedule(step: int, start: int, config: FitConfig) -> float:
 
 
 def optimize(
-    network: Network,
-    picture: Picture,
+    objective: Objective,
     config: FitConfig,
     project: Project = no_projection,
     stage: str = "fit",
     monitor: Monitor = SILENT,
     keeper: Keeper = FORGETFUL,
 ) -> float:
-    """Fit `network` to `picture`, and leave in it the best projected tensors that were seen.
+    """Make an objective small, and leave in its network the best projected tensors that were seen.
 
     Returns their PSNR in dB, before rounding to codes. Asks `monitor.stopped` before each step and reports to it at
     every look at the picture; between looks nothing waits for the device. Where `monitor.due` is ahead, steps of the
     schedule are left out: the rate falls in time, whatever the machine does. Goes on from what `keeper` has kept;
     raises CheckpointError where that is no state of this search.
     """
-    with chunk_map(network.device) as run:
-        search = Search(PixelSums(network, picture, config.chunk, run, monitor.note), config, project)
+    with objective.working():
+        search = Search(objective, config, project)
         kept = keeper.load()
         if kept is not None:
             search.restore(kept)
@@ -301,41 +178,41 @@ def optimize(
                 monitor.report(Progress(stage, search.next, config.steps, psnr, begun))
         last = search.state()
         keeper.settle(lambda: last)
-        network.load(search.best_values)
+        objective.load(search.best_values)
     return psnr_of_mse(search.best, peak=2)
 
 
 class Search:
     """The state of `optimize`: the optimizer, the best tensors so far, and the retreats after divergence."""
 
-    def __init__(self, sums: PixelSums, config: FitConfig, project: Project) -> None:
-        self._sums, self._config, self._project = sums, config, project
-        self._device = sums.network.device
+    def __init__(self, objective: Objective, config: FitConfig, project: Project = no_projection) -> None:
+        self._objective, self._config, self._project = objective, config, project
+        self._device = objective.device
         self._generator = torch.Generator(self._device).manual_seed(config.seed)
         self._rate = 1.0
         self.next = self._start = 0
         self.restarts = 0
         self.best = math.inf
-        self._begin(sums.network.snapshot())
+        self._begin(objective.values())
         self.look()
 
     def _begin(self, values: Sequence[Tensor]) -> None:
-        self._matrices = join_matrices(values)
-        self._values = split_matrices(self._matrices)
-        self._soap = Soap(self._matrices, [self._config.first_layer] + [1.0] * (len(self._matrices) - 1))
+        self._matrices = self._objective.join(values)
+        self._values = self._objective.split(self._matrices)
+        self._soap = Soap(self._matrices, self._objective.rates(self._config))
 
     def step(self, step: int) -> None:
         """One batch, one step of SOAP."""
         self.next = step + 1
-        config, count = self._config, len(self._sums.picture)
+        config, count = self._config, len(self._objective)
         index = torch.randint(count, (min(config.batch, count),), generator=self._generator, device=self._device)
         at = self._project(self._values, step / config.steps)
-        self._soap.step(self._sums.gradient(at, index), self._rate * schedule(step, self._start, config))
+        self._soap.step(self._objective.gradient(at, index), self._rate * schedule(step, self._start, config))
 
     def look(self) -> None:
         """Measure the picture: keep the tensors if they are the best, go back to the best if they diverged."""
         at = self._project(self._values, 1.0)
-        error = mse(self._sums, at, self._config.evaluate_pixels)
+        error = self._objective.mse(at, self._config.evaluate_pixels)
         if error < self.best or math.isinf(self.best):
             self.best, self.best_values = error, [value.clone() for value in at]
         elif not error < self._config.leap * self.best:

@@ -24,13 +24,12 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from inrcodec import extras, metrics
+from inrcodec import families, installed, metrics
 from inrcodec.decoding import decoder
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.errors import InrError, NotInrError, OutputError, RequestError
 from inrcodec.fleet import manifest, stores
 from inrcodec.fleet.manifest import Facts
-from inrcodec.format import container
 from inrcodec.pictures.load import MAX_FILE_BYTES, SUFFIXES, load_bytes
 from inrcodec.progress import Monitor, never
 
@@ -152,10 +151,10 @@ def _look(picture: Picture, line: Facts, digest: str, existing: Existing) -> Ord
         return _failed(order, error)
 
 
-def _header(data: bytes, output: str) -> container.Header | None:
+def _header(data: bytes, output: str) -> families.Header | None:
     """Of an output; None where it was cut short or damaged. Raises OutputError where it never was one of ours."""
     try:
-        return container.read_header(data)
+        return families.read_header(data)
     except NotInrError as error:
         raise OutputError(f"{output}: exists already and is not an .inr file: --force replaces it") from error
     except InrError:
@@ -174,7 +173,7 @@ def encode_one(order: Order, config: EncoderConfig) -> Facts:
         data = None if order.replace else _found(order, source.codes.shape)
         fresh = data is None
         if data is None:
-            extras.require("encoding", *extras.ENCODER)
+            installed.require("encoding", *installed.ENCODER)
             from inrcodec.encoding.encoder import encode_with_report
 
             encoded = encode_with_report(source, config, Monitor(note=notes.append))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from inrcodec import extras, files
+from inrcodec import files, installed
 from inrcodec.errors import InputImageError, InrError, NotInstalledError, OutputError
 
 _MARKS = (
@@ -115,7 +115,7 @@ def write(uri: str, data: bytes) -> None:
 
 
 def _fsspec() -> Any:
-    extras.require("a fleet", "distributed", "fsspec")
+    installed.require("a fleet", "distributed", "fsspec")
     import fsspec
 
     return fsspec

@@ -12,20 +12,18 @@ probability of a symbol s is what Laplace's law of location m and scale b gives 
          = (1 - e^(-1 / b)) e^(-(|s - m| - 1/2) / b) / 2       s != m, for whole m
 
 It is applied to what coder 1 of `entropy.py` stores: symbols (zigzag, a bijection, changes no length), but the
-differences d >= 0 of hidden biases that ascend from 0. Those have one side, so their law is geometric:
+differences d >= 0 of tensors that ascend from 0. Those have one side, so their law is geometric:
 
     P(d) = (1 - e^(-1 / b)) e^(-d / b)
 
 m is one byte, the median within -128 .. 127; b is one byte, the best of 256 scales. A geometric law pays for both too.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from inrcodec.families.siren.network import is_hidden_bias
 
 Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
@@ -56,11 +54,11 @@ def geometric_bits(values: Ints) -> float:
     return _best(values, geometric_costs)
 
 
-def model_bits(tensors: Sequence[Ints]) -> float:
-    """Code length of all tensors, in the order weight, bias, layer by layer, each under its own law, in bits."""
+def model_bits(tensors: Sequence[Ints], ascending: Collection[int]) -> float:
+    """Code length of all tensors, each under its own law, in bits; `ascending` as of `entropy.py`."""
     total = 0.0
     for i, tensor in enumerate(tensors):
-        if is_hidden_bias(i, len(tensors)) and np.all(np.diff(tensor, prepend=0) >= 0):
+        if i in ascending and np.all(np.diff(tensor, prepend=0) >= 0):
             total += geometric_bits(np.diff(tensor, prepend=0))
         else:
             total += laplace_bits(tensor)

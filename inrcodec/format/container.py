@@ -26,12 +26,7 @@ little-endian. There are no floats in a file.
     id of a section        bit 7: 0 critical, a decoder that does not know it must refuse the file;
                                   1 ancillary, a decoder that does not know it ignores it
                            bit 6: 1 private, never to be assigned here
-    0x01  SIREN            critical, required
-                   u8       depth, sine layers, 1 .. 32
-                   varint   dim_hidden, neurons of a sine layer, 1 .. 1024; depth of them
-                   u8       q_step code of a tensor; 2 (depth + 1) of them
-                   u8       coder
-                   ...      to the section's end: the symbols as that coder wrote them
+    0x01  SIREN            critical, required: the network (`families/siren/stored.py`)
     0x80  HASH             ancillary
                    u32      CRC-32 of the native picture's samples as class X draws them: u8, row by row, channels last
     0x81  ICC              ancillary: the colour profile of the samples, in place of sRGB
@@ -43,14 +38,6 @@ little-endian. There are no floats in a file.
 Nothing precedes the magic, follows the CRC, or lies between the fields. So a file has one reading, and a reading has
 one file: `serialise(parse(data)) == data`. (The frame inside `entropy.py`'s coder 1 is zstd's, which may write the same
 bytes in several ways; a decoder takes each.)
-
-Tensors. With sizes 2, dim_hidden..., channels, layer l has a weight (sizes[l+1], sizes[l]) and a bias (sizes[l+1]).
-The order is weight, bias, layer by layer, each in row-major order, and the symbols of all tensors form one stream.
-A weight is symbol * step, step = (16 + code % 16) * 2^(code // 16 - 20) of its tensor's q_step code (`model.py`).
-Coders and their layouts are specified in `entropy.py`; the sizes of the tensors follow from depth and dim_hidden.
-
-Picture. With a_0 = (y, x), a_{l+1} = sin(W_l a_l + b_l) for all layers but the last, which has no sine; its outputs are
-channel values, and `pixels.py` specifies the coordinates of pixels and the rounding of values to codes.
 
 Conformance. Exact: everything here, the dequantized weights, the coordinates (float32), the rounding. Within a
 tolerance: sums of products and sines alone. Two classes of decoders:
@@ -76,38 +63,30 @@ order magic, version, total_length, CRC, fields, limits, symbols.
 History: 0 - experimental, read by inrcodec 0.1 only. 1 - frozen.
 """
 
-import math
 import struct
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import NoReturn
 
-import numpy as np
-
-from inrcodec.checks import check_type
 from inrcodec.errors import (
     ChecksumError,
     CorruptError,
     NotInrError,
     TruncatedError,
     UnsupportedError,
+    check_type,
 )
-from inrcodec.families.siren.model import QuantizedModel
-from inrcodec.families.siren.network import SirenArch
-from inrcodec.format import entropy
 from inrcodec.format.entropy import varint
-from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits, within_memory
-from inrcodec.format.metadata import Metadata
+from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 
 MAGIC = b"\x89INR"
 VERSION = 1
-
-_F32_SAFE = 1
-_SIREN, _HASH, _ANCILLARY = 0x01, 0x80, 0x80
-_METADATA = {"icc": 0x81, "exif": 0x82, "xmp": 0x83}
-_STORED, _COMPRESSED = 0, 1
-_CRC_BYTES = 4
+F32_SAFE = 1
+"""The flag."""
+ANCILLARY = 0x80
+"""The bit of the id of a section that need not be known."""
+CRC_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -122,28 +101,8 @@ class Container:
     """(id, payload), ids ascending."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself before its weights."""
-
-    version: int
-    """Of the format."""
-    total_length: int
-    """Bytes of the file."""
-    height: int
-    """Native, in pixels."""
-    width: int
-    """Native, in pixels."""
-    arch: SirenArch
-    """Of the network."""
-    f32_safe: bool
-    """Whether float32 draws it within class M."""
-    content_hash: int | None
-    """CRC-32 of the class X picture's samples, where the file has one."""
-
-
-class _Reader:
-    """A cursor over bytes; each failure names the part that was being read."""
+class Reader:
+    """A cursor over bytes; each failure is a CorruptError that names the part that was being read."""
 
     def __init__(self, data: bytes, start: int = 0, stop: int | None = None) -> None:
         self._data, self.at, self._stop = data, start, len(data) if stop is None else stop
@@ -152,21 +111,26 @@ class _Reader:
         return self.at < self._stop
 
     def need(self, count: int, part: str) -> int:
+        """`count`, if so many bytes are left."""
         if self.at + count > self._stop:
             raise CorruptError(f"{part}: {self._stop - self.at} bytes left, {count} needed")
         return count
 
     def take(self, count: int, part: str) -> bytes:
+        """The next `count` bytes."""
         self.at += self.need(count, part)
         return self._data[self.at - count : self.at]
 
     def rest(self) -> bytes:
+        """All that is left."""
         return self.take(self._stop - self.at, "rest")
 
     def u8(self, part: str) -> int:
+        """The next byte."""
         return self.take(1, part)[0]
 
     def varint(self, part: str) -> int:
+        """The next canonical varint."""
         value = 0
         for place in range(5):
             byte = self.u8(part)
@@ -184,32 +148,32 @@ def serialise(container: Container) -> bytes:
     fields = [varint(container.height), varint(container.width), bytes([container.pixel])]
     body = b"".join([*fields, *sections])
     start = MAGIC + bytes([VERSION, container.flags])
-    rest = len(start) + len(body) + _CRC_BYTES
+    rest = len(start) + len(body) + CRC_BYTES
     length = next(n for n in range(rest + 1, rest + 6) if rest + len(varint(n)) == n)
     data = start + varint(length) + body
     return data + struct.pack("<I", zlib.crc32(data))
 
 
-def parse(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Container:
-    """The fields of a file, checked as far as they do not depend on each other; sections are known or ancillary.
+def parse(data: bytes, known: Collection[int], limits: DecodeLimits = DEFAULT_LIMITS) -> Container:
+    """The fields of a file, checked as far as they do not depend on each other; sections are `known` or ancillary.
 
     Raises BitstreamError for bytes that are no file of this version, LimitError for one over `limits`.
     """
     check_type("data", data, bytes | bytearray | memoryview)
     check_type("limits", limits, DecodeLimits)
     reader = _sealed(data, limits)
-    if data[5] & ~_F32_SAFE:
+    if data[5] & ~F32_SAFE:
         raise UnsupportedError(f"flags: 0x{data[5]:02x} has reserved bits, a newer decoder may know them")
-    height = _in_range("height", reader.varint("height"), 1, 2**31 - 1)
-    width = _in_range("width", reader.varint("width"), 1, 2**31 - 1)
+    height = in_range("height", reader.varint("height"), 1, 2**31 - 1)
+    width = in_range("width", reader.varint("width"), 1, 2**31 - 1)
     pixel = reader.u8("pixel")
     for name, code in (("sample depth", pixel >> 2 & 3), ("colour", pixel >> 4 & 7), ("bit 7", pixel >> 7)):
         if code:
             raise UnsupportedError(f"pixel: {name} {code} is reserved, a newer decoder may know it")
-    return Container(data[5], height, width, pixel, tuple(_sections(reader, limits)))
+    return Container(data[5], height, width, pixel, tuple(_sections(reader, known, limits)))
 
 
-def _sealed(data: bytes, limits: DecodeLimits) -> _Reader:
+def _sealed(data: bytes, limits: DecodeLimits) -> Reader:
     """A reader of what lies between total_length and CRC, which are right, as magic and version are."""
     if data[:4] != MAGIC:
         _refuse_start(data)
@@ -223,13 +187,13 @@ def _sealed(data: bytes, limits: DecodeLimits) -> _Reader:
         kind = TruncatedError if len(data) < total_length else CorruptError
         raise kind(f"the file has {len(data)} bytes and says that it has {total_length}")
     limits.check("max_file_bytes", total_length, f"the file has {total_length:,} bytes")
-    if total_length < start + _CRC_BYTES:
+    if total_length < start + CRC_BYTES:
         raise CorruptError(f"total_length: {total_length} bytes are too few")
     if len(varint(total_length - 1)) < start - 6:
         raise CorruptError(f"total_length: {total_length} is written in a byte more than the file needs")
-    if struct.unpack("<I", data[-_CRC_BYTES:])[0] != zlib.crc32(memoryview(data)[:-_CRC_BYTES]):
+    if struct.unpack("<I", data[-CRC_BYTES:])[0] != zlib.crc32(memoryview(data)[:-CRC_BYTES]):
         raise ChecksumError("the checksum does not match: the file is damaged")
-    return _Reader(data, start, total_length - _CRC_BYTES)
+    return Reader(data, start, total_length - CRC_BYTES)
 
 
 def _refuse_start(data: bytes) -> NoReturn:
@@ -240,19 +204,20 @@ def _refuse_start(data: bytes) -> NoReturn:
 
 def _total_length(data: bytes) -> tuple[int, int]:
     """total_length, and the offset after it; a file that ends within it is truncated, not corrupt."""
-    reader = _Reader(data, 6)
+    reader = Reader(data, 6)
     if all(byte >= 0x80 for byte in data[6:11]) and len(data) < 11:
         raise TruncatedError("the file ends within its total length")
     return reader.varint("total_length"), reader.at
 
 
-def _in_range(part: str, value: int, low: int, high: int) -> int:
+def in_range(part: str, value: int, low: int, high: int) -> int:
+    """The value; CorruptError, naming the `part`, where it is not in low .. high."""
     if not low <= value <= high:
         raise CorruptError(f"{part}: {value} is not in {low} .. {high}")
     return value
 
 
-def _sections(reader: _Reader, limits: DecodeLimits) -> Iterator[tuple[int, bytes]]:
+def _sections(reader: Reader, known: Collection[int], limits: DecodeLimits) -> Iterator[tuple[int, bytes]]:
     """All sections in order; unknown ancillary ones are passed over by whoever reads the result."""
     last = count = ancillary = 0
     while reader:
@@ -261,140 +226,11 @@ def _sections(reader: _Reader, limits: DecodeLimits) -> Iterator[tuple[int, byte
         if section_id <= last:
             raise CorruptError(f"section id: {section_id} after {last}")
         last = section_id
-        if section_id < _ANCILLARY and section_id != _SIREN:
+        if section_id < ANCILLARY and section_id not in known:
             raise UnsupportedError(f"section 0x{section_id:02x} is critical and unknown: a newer decoder may know it")
         part = f"section 0x{section_id:02x}"
         length = reader.need(reader.varint("section length"), part)
-        if section_id >= _ANCILLARY:
+        if section_id >= ANCILLARY:
             ancillary += length
             limits.check("max_ancillary_bytes", ancillary, f"the file has {ancillary:,} bytes of ancillary sections")
         yield section_id, reader.take(length, part)
-
-
-def write(model: QuantizedModel) -> bytes:
-    """The file of a model, with the entropy coder that makes it smallest. The inverse of `read`."""
-    stream = np.concatenate([symbols.reshape(-1) for symbols in model.symbols])
-    coder_id, payload = entropy.encode(stream, [symbols.size for symbols in model.symbols])
-    arch = model.arch
-    siren = b"".join(
-        [bytes([arch.depth]), *map(varint, arch.dim_hidden), bytes(model.q_step_codes), bytes([coder_id]), payload]
-    )
-    sections = [(_SIREN, siren)]
-    if model.content_hash is not None:
-        sections.append((_HASH, struct.pack("<I", model.content_hash)))
-    flags = _F32_SAFE if model.f32_safe else 0
-    return serialise(Container(flags, model.height, model.width, arch.channels - 1, tuple(sections)))
-
-
-@within_memory()
-def read(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> QuantizedModel:
-    """The model in a file. The inverse of `write`.
-
-    Raises BitstreamError (NotInrError, TruncatedError, ChecksumError, CorruptError, UnsupportedError) for anything that
-    is not exactly one valid file, and LimitError for a valid one over `limits`.
-    """
-    header, reader = _read_header(data, limits)
-    shapes = header.arch.param_shapes()
-    codes, coder_id = reader.take(len(shapes), "q_step codes"), reader.u8("coder")
-    if coder_id not in entropy.CODERS:
-        raise UnsupportedError(f"coder: {coder_id} is unknown, a newer decoder may know it")
-    sizes = [math.prod(shape) for shape in shapes]
-    parts = np.split(entropy.CODERS[coder_id].decode(reader.rest(), sizes), np.cumsum(sizes)[:-1])
-    symbols = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
-    return QuantizedModel(
-        header.arch, header.height, header.width, symbols, tuple(codes), header.f32_safe, header.content_hash
-    )
-
-
-def read_header(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Header:
-    """The header of a file; the whole file is checked against its length and CRC, the weights are not decoded."""
-    return _read_header(data, limits)[0]
-
-
-def _read_header(data: bytes, limits: DecodeLimits) -> tuple[Header, _Reader]:
-    return _header(parse(data, limits), len(data), limits)
-
-
-def _header(container: Container, total_length: int, limits: DecodeLimits) -> tuple[Header, _Reader]:
-    """The header, and a reader of the SIREN section from its q_step codes on."""
-    sections = dict(container.sections)
-    if _SIREN not in sections:
-        raise CorruptError("SIREN: the section is missing")
-    reader = _Reader(sections[_SIREN])
-    depth = _in_range("depth", reader.u8("depth"), 1, 32)
-    dim_hidden = tuple(_in_range("dim_hidden", reader.varint("dim_hidden"), 1, 1024) for _ in range(depth))
-    arch = SirenArch(dim_hidden, 1 + (container.pixel & 3))
-    height, width = container.height, container.width
-    limits.check("max_side", max(height, width), f"the picture is {width}x{height}")
-    limits.check("max_weights", arch.param_count(), f"the network has {arch.param_count():,} weights")
-    f32_safe, content_hash = bool(container.flags & _F32_SAFE), _content_hash(sections)
-    return Header(VERSION, total_length, height, width, arch, f32_safe, content_hash), reader
-
-
-def _content_hash(sections: dict[int, bytes]) -> int | None:
-    if _HASH not in sections:
-        return None
-    payload = sections[_HASH]
-    if len(payload) != 4:
-        raise CorruptError(f"HASH: {len(payload)} bytes, not 4")
-    return int.from_bytes(payload, "little")
-
-
-def with_metadata(data: bytes, metadata: Metadata) -> bytes:
-    """A valid file with these blocks in place of any that it has. `metadata_of` is the inverse."""
-    container = parse(data)
-    others = [section for section in container.sections if section[0] not in _METADATA.values()]
-    return serialise(replace(container, sections=tuple(sorted([*others, *_metadata_sections(metadata)]))))
-
-
-def metadata_bytes(metadata: Metadata) -> int:
-    """How much longer metadata makes a file, at most: with two bytes for total_length."""
-    payloads = [payload for _, payload in _metadata_sections(metadata)]
-    return sum(1 + len(varint(len(payload))) + len(payload) for payload in payloads) + 2 * bool(payloads)
-
-
-def _metadata_sections(metadata: Metadata) -> Iterator[tuple[int, bytes]]:
-    for kind, key in _METADATA.items():
-        if block := getattr(metadata, kind):
-            compressed = bytes([_COMPRESSED]) + varint(len(block)) + entropy.compress(block)
-            yield key, min(compressed, bytes([_STORED]) + block, key=len)
-
-
-@within_memory()
-def metadata_of(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Metadata:
-    """The metadata in a file: opaque bytes, which may be hostile to whoever parses them, and ask for no turn.
-
-    Errors as of `read`.
-    """
-    sections = dict(parse(data, limits).sections)
-    names = {key: kind for kind, key in _METADATA.items() if key in sections}
-    return Metadata(**{kind: _block(kind.upper(), sections[key], limits) for key, kind in names.items()})
-
-
-def _block(name: str, payload: bytes, limits: DecodeLimits) -> bytes:
-    reader = _Reader(payload)
-    form = reader.u8(name)
-    if form == _STORED:
-        return reader.rest()
-    if form != _COMPRESSED:
-        raise UnsupportedError(f"{name}: form {form} is unknown, a newer decoder may know it")
-    length = reader.varint(name)
-    limits.check("max_ancillary_bytes", length, f"{name} has {length:,} bytes")
-    block = entropy.decompress(reader.rest(), length, name)
-    if len(block) != length:
-        raise CorruptError(f"{name}: {len(block)} bytes, and not {length}")
-    return block
-
-
-def section_sizes(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> dict[str, int]:
-    """Bytes of each part of a valid file, by name; they add up to the file. "header" holds all framing."""
-    container = parse(data, limits)
-    header, reader = _header(container, len(data), limits)
-    parts = {"q_steps": len(header.arch.param_shapes())}
-    parts["weights"] = len(reader.rest()) - parts["q_steps"]
-    names = {_HASH: "hash", **{key: kind for kind, key in _METADATA.items()}}
-    ancillary = {
-        names.get(key, f"section 0x{key:02x}"): len(payload) for key, payload in container.sections if key >= _ANCILLARY
-    }
-    framing = len(data) - sum(parts.values()) - sum(ancillary.values()) - _CRC_BYTES
-    return {"header": framing, **parts, **ancillary, "checksum": _CRC_BYTES}

@@ -1,29 +1,30 @@
 """Entropy coders: the symbols of all tensors <-> bytes. Pure functions of the symbols; nothing here sees a float.
 
-The tensors come as one stream of int32 symbols with their sizes, in the order weight, bias, layer by layer. zigzag(s),
-2 s for s >= 0 and -2 s - 1 for s < 0, makes signs small; LEB128 writes 7 bits a byte, low first, bit 7 = more follows,
-no more bytes than it takes.
+The tensors come as one stream of int32 symbols with their sizes, and which of them may ascend: the family of the
+network knows. zigzag(s), 2 s for s >= 0 and -2 s - 1 for s < 0, makes signs small; LEB128 writes 7 bits a byte, low
+first, bit 7 = more follows, no more bytes than it takes.
 
     id  bytes
      0  raw: for each symbol, zigzag(s) as LEB128
      1  aligned: for each tensor t its shift k_t, 4 bits, low half of a byte first, an unused half 0; then, for each
         value of each tensor, its k_t low bits, high bit first, packed from a byte's high bit on, unused bits 0; then
         one frame of the remaining high bits, value >> k_t, as LEB128. The value of a symbol is zigzag(s); but those of
-        all biases except the last layer's must ascend from 0, and there it is the difference from the symbol before
+        ascending tensors, of a SIREN all biases except the last layer's, must ascend from 0, and there it is the
+        difference from the symbol before
 
 The frame is a magicless zstd frame (RFC 8878 without the 4-byte magic) whose first byte is 0: it states a window, of at
 most 8 MiB, and no content size, checksum or dictionary. The container knows the length and has a CRC.
 
 In 1 the low bits, which are all but random, pass by zstd, whose one table per frame then serves tensors of like spread;
-and sorted biases do not pay for an order that is free (`canonical` of the SIREN family). It was the smallest on every
-network tried, from 8x8 pixels to pruned ones, beside byte codes with escapes and masks with non-zeros
-(docs/experiments.md). 0 needs no zstd, and takes biases in any order.
+and sorted biases do not pay for an order that is free. It was the smallest on every network tried, from 8x8 pixels to
+pruned ones, against byte codes with escapes and masks with non-zeros (docs/experiments.md). 0 needs no zstd, and takes
+biases in any order.
 
 Symbols lie in -32767 .. 32767. A decoder knows the sizes beforehand and must find exactly so many symbols in exactly
 the bytes given; it never unpacks more than 3 bytes a symbol.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,11 +33,12 @@ import zstandard
 from numpy.typing import NDArray
 
 from inrcodec.errors import CorruptError
-from inrcodec.families.siren.network import is_hidden_bias
 
 Symbols = NDArray[np.int32]
 Sizes = Sequence[int]
-"""Numbers of symbols of the tensors: weight, bias, layer by layer."""
+"""Numbers of symbols of the tensors, in the order of the stream."""
+Ascending = Collection[int]
+"""The tensors, by their places, whose symbols ascend from 0 where coder 1 takes them."""
 
 MAX_SYMBOL = 2**15 - 1
 """Symbols lie in -MAX_SYMBOL .. MAX_SYMBOL."""
@@ -104,11 +106,11 @@ def read_varints(data: bytes, count: int) -> Symbols:
     return values
 
 
-def _encode_raw(symbols: Symbols, sizes: Sizes) -> bytes:
+def _encode_raw(symbols: Symbols, sizes: Sizes, ascending: Ascending) -> bytes:
     return write_varints(_zigzag(symbols))
 
 
-def _decode_raw(data: bytes, sizes: Sizes) -> Symbols:
+def _decode_raw(data: bytes, sizes: Sizes, ascending: Ascending) -> Symbols:
     return _checked(_unzigzag(read_varints(data, sum(sizes))))
 
 
@@ -137,7 +139,7 @@ def _frame(data: bytes, options: dict[str, int]) -> bytes:
 
 
 def _refusal(error: zstandard.ZstdError, part: str) -> Exception:
-    """What a failure of zstd is to the caller; a want of memory is no fault of the frame."""
+    """What a failure of zstd is to the caller; a lack of memory is no fault of the frame."""
     return MemoryError() if _NO_MEMORY in str(error) else CorruptError(f"{part}: the zstd frame is damaged")
 
 
@@ -177,27 +179,21 @@ _FINALISTS = 3
 """Of these, how many with every setting of zstd."""
 
 
-def _values(symbols: Symbols, sizes: Sizes) -> list[Symbols] | None:
-    """What coder 1 stores of each tensor; None where a bias does not ascend from 0."""
+def _values(symbols: Symbols, sizes: Sizes, ascending: Ascending) -> list[Symbols] | None:
+    """What coder 1 stores of each tensor; None where one that should ascend from 0 does not."""
     parts = np.split(symbols, np.cumsum(sizes)[:-1])
-    values = [
-        np.diff(part, prepend=np.int32(0)) if is_hidden_bias(i, len(sizes)) else _zigzag(part)
-        for i, part in enumerate(parts)
-    ]
+    values = [np.diff(part, prepend=np.int32(0)) if i in ascending else _zigzag(part) for i, part in enumerate(parts)]
     return None if any(np.any(part < 0) for part in values) else values
 
 
-def _from_values(values: Sequence[Symbols]) -> Symbols:
+def _from_values(values: Sequence[Symbols], ascending: Ascending) -> Symbols:
     """The inverse of `_values`."""
-    parts = [
-        np.cumsum(part, dtype=np.int32) if is_hidden_bias(i, len(values)) else _unzigzag(part)
-        for i, part in enumerate(values)
-    ]
+    parts = [np.cumsum(part, dtype=np.int32) if i in ascending else _unzigzag(part) for i, part in enumerate(values)]
     return _checked(np.concatenate(parts))
 
 
-def _encode_aligned(symbols: Symbols, sizes: Sizes) -> bytes | None:
-    values = _values(symbols, sizes)
+def _encode_aligned(symbols: Symbols, sizes: Sizes, ascending: Ascending) -> bytes | None:
+    values = _values(symbols, sizes, ascending)
     if values is None:
         return None
     means = np.maximum([part.mean() for part in values], 1e-3)
@@ -227,7 +223,7 @@ def _aligned(values: Sequence[Symbols], shifts: Sequence[int]) -> bytes:
     return (halves[::2] | halves[1::2] << 4).tobytes() + packed.tobytes() + compress(_high(values, shifts))
 
 
-def _decode_aligned(data: bytes, sizes: Sizes) -> Symbols:
+def _decode_aligned(data: bytes, sizes: Sizes, ascending: Ascending) -> Symbols:
     shifts, low, frame = _split_aligned(data, sizes)
     total = sum(sizes)
     high = read_varints(decompress(frame, _MAX_BYTES_PER_SYMBOL * total), total)
@@ -236,7 +232,8 @@ def _decode_aligned(data: bytes, sizes: Sizes) -> Symbols:
         [
             _joined(high[stop - size : stop], low[bit_stop - size * shift : bit_stop].reshape(size, shift))
             for stop, bit_stop, size, shift in zip(ends, bit_ends, sizes, shifts, strict=True)
-        ]
+        ],
+        ascending,
     )
 
 
@@ -270,14 +267,14 @@ def _joined(high: Symbols, low: NDArray[np.uint8]) -> Symbols:
 
 @dataclass(frozen=True)
 class Coder:
-    """A pair of inverse functions: symbols and their sizes to bytes, or None where the coder cannot; and back.
+    """A pair of inverse functions: symbols, sizes and ascending tensors to bytes, or None where it cannot; and back.
 
     `decode` raises CorruptError on bytes that are not exactly so many symbols.
     """
 
     name: str
-    encode: Callable[[Symbols, Sizes], bytes | None]
-    decode: Callable[[bytes, Sizes], Symbols]
+    encode: Callable[[Symbols, Sizes, Ascending], bytes | None]
+    decode: Callable[[bytes, Sizes, Ascending], Symbols]
 
 
 CODERS: dict[int, Coder] = {
@@ -287,9 +284,9 @@ CODERS: dict[int, Coder] = {
 """Coder id in the bitstream -> coder. The encoder takes the smallest."""
 
 
-def encode(symbols: Symbols, sizes: Sizes) -> tuple[int, bytes]:
+def encode(symbols: Symbols, sizes: Sizes, ascending: Ascending) -> tuple[int, bytes]:
     """(coder id, bytes) of the coder that makes the fewest bytes; the lowest id on a tie."""
-    made = {coder_id: coder.encode(symbols, sizes) for coder_id, coder in CODERS.items()}
+    made = {coder_id: coder.encode(symbols, sizes, ascending) for coder_id, coder in CODERS.items()}
     payloads = {coder_id: payload for coder_id, payload in made.items() if payload is not None}
     best = min(payloads, key=lambda coder_id: (len(payloads[coder_id]), coder_id))
     return best, payloads[best]

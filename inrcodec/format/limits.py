@@ -3,16 +3,9 @@
 Every limit is on what would be held or computed, so a file that is too large to draw whole may still be drawn small.
 """
 
-import functools
-import mmap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
-from inrcodec.checks import check_types
-from inrcodec.errors import LimitError, RequestError, ResourceError
+from inrcodec.errors import LimitError, RequestError, check_types
 from inrcodec.pixels import MAX_PIXELS, MAX_SIDE
 
 _MOST = 2**60
@@ -55,30 +48,3 @@ class DecodeLimits:
 
 
 DEFAULT_LIMITS = DecodeLimits()
-
-
-@contextmanager
-def within_memory() -> Iterator[None]:
-    """Raise ResourceError where memory ends inside. Serves as a decorator."""
-    try:
-        yield
-    except MemoryError as error:
-        raise ResourceError("out of memory: draw it smaller, or in regions, or close other programs") from error
-
-
-_PRODUCTS_BUFFER = 64 << 20
-"""Bytes of address space: twice what OpenBLAS takes for its first product on x86."""
-
-
-@functools.cache  # a failure is not kept
-def prepare_products() -> None:
-    """Let NumPy take its buffer for products of matrices, or raise MemoryError where there is no room for it.
-
-    OpenBLAS ends the whole process where its first product gets no buffer, which nothing in Python can catch.
-    """
-    try:
-        mmap.mmap(-1, _PRODUCTS_BUFFER).close()
-    except OSError as error:
-        raise MemoryError("no room for the products of matrices") from error
-    square = np.ones((128, 128), np.float32)  # smaller products need no buffer
-    np.matmul(square, square)

@@ -35,8 +35,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from inrcodec import files
-from inrcodec.checks import check_type, check_types
-from inrcodec.errors import InputImageError, InrError, LimitError, RequestError
+from inrcodec.errors import InputImageError, InrError, LimitError, RequestError, check_type, check_types
 from inrcodec.format import icc
 from inrcodec.format.container import MAGIC
 from inrcodec.format.metadata import NO_METADATA, Metadata, profile_of

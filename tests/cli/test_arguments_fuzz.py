@@ -13,13 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inrcodec import cli, files
-from inrcodec.format import container
+from inrcodec import cli, families, files
 from tests.support.helpers import header, seal, siren, small_model
 
 EXAMPLES = int(os.environ.get("INRCODEC_CLI_EXAMPLES", "300"))
 CODES = {0, 1, 2, 3, 4, 5, 6}
-GOOD = container.write(small_model())
+GOOD = families.write(small_model())
 CONTENTS = {
     "good.inr": GOOD,
     "cut.inr": GOOD[:-1],

@@ -15,11 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inrcodec import metrics
+from inrcodec import families, metrics
 from inrcodec.cli import batch, decode
 from inrcodec.cli.terminal import Interrupt
 from inrcodec.decoding import decoder
-from inrcodec.format import container
 from inrcodec.format.metadata import Metadata
 from inrcodec.pictures import save
 from inrcodec.pictures.load import to_array
@@ -239,7 +238,7 @@ def test_decode_writes_the_depth_and_the_format_that_are_asked_for(folder: Path,
 
 def test_metadata_comes_back_with_the_picture_unless_it_is_left_out(folder: Path, data: bytes) -> None:
     profile = bytes(16) + b"RGB " + bytes(100)
-    Path("a.inr").write_bytes(container.with_metadata(data, Metadata(icc=profile)))
+    Path("a.inr").write_bytes(families.with_metadata(data, Metadata(icc=profile)))
     assert run("decode a.inr -o with.png") == 0
     assert run("decode a.inr -o without.png --metadata none") == 0
     with Image.open("with.png") as one, Image.open("without.png") as other:
@@ -253,7 +252,7 @@ def test_the_encoder_keeps_what_the_command_line_asks_for(folder: Path) -> None:
     found = []
     for kinds in ("none", "icc", "icc,exif"):
         assert run(f"encode photo.png -e 1 -o out.inr --force --metadata {kinds}") == 0
-        found.append(container.metadata_of(Path("out.inr").read_bytes()))
+        found.append(families.metadata_of(Path("out.inr").read_bytes()))
     assert found == [Metadata(), Metadata(icc=profile), Metadata(icc=profile, exif=exif)]
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inrcodec import cli, metrics
+from inrcodec import cli, families, metrics
 from inrcodec.cli import info
 from inrcodec.cli.arguments import parser
 from inrcodec.decoding import decoder
-from inrcodec.families.siren.model import QuantizedModel
-from inrcodec.format import codelength, container
+from inrcodec.families import StoredPicture
+from inrcodec.families.siren.network import hidden_biases
+from inrcodec.format import codelength
 from inrcodec.pictures.load import to_array
 from tests.cli.test_main import run
 from tests.support.helpers import python
@@ -102,7 +103,7 @@ def test_encode_makes_a_file_beside_the_input_that_decodes(workdir: Path, capfd:
 
 def test_encode_with_force_replaces_the_output(workdir: Path) -> None:
     assert run("encode photo.png -e 1 -o taken.inr -f") == 0
-    assert container.read(Path("taken.inr").read_bytes()).width == 16
+    assert families.read(Path("taken.inr").read_bytes()).width == 16
 
 
 def test_encode_goes_from_standard_input_to_standard_output(
@@ -112,7 +113,7 @@ def test_encode_goes_from_standard_input_to_standard_output(
     stdin.seek(0)
     files = sorted(os.listdir())
     assert run("encode - -e 1") == 0
-    assert container.read(capfdbinary.readouterr().out).width == 16
+    assert families.read(capfdbinary.readouterr().out).width == 16
     assert sorted(os.listdir()) == files
 
 
@@ -146,9 +147,9 @@ def test_info_shows_any_name(workdir: Path, data: bytes, capfd: pytest.CaptureFi
 
 
 def test_info_says_how_a_file_is_drawn_and_checked(
-    workdir: Path, model: QuantizedModel, capfd: pytest.CaptureFixture[str]
+    workdir: Path, model: StoredPicture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    Path("safe.inr").write_bytes(container.write(dataclasses.replace(model, f32_safe=True, content_hash=0xABC)))
+    Path("safe.inr").write_bytes(families.write(dataclasses.replace(model, f32_safe=True, content_hash=0xABC)))
     assert run("info safe.inr") == 0
     assert capfd.readouterr().out.splitlines()[2] == (
         "It is drawn in float32. `inrcodec verify` checks the drawing by the hash 00000abc."
@@ -163,16 +164,16 @@ def test_info_json_is_one_object(workdir: Path, capfd: pytest.CaptureFixture[str
     }  # fmt: skip
     assert facts["bpp"] == round(8 * 106 / 35, 4)
     assert facts["weights"] == 71
-    assert facts["zero_weights"] == int((container.read(Path("good.inr").read_bytes()).symbols[0] == 0).sum())
+    assert facts["zero_weights"] == int((families.read(Path("good.inr").read_bytes()).network.symbols[0] == 0).sum())
     assert sum(facts["parts"].values()) == 106
 
 
 def test_info_says_how_far_the_weights_are_from_their_ideal_lengths(
     workdir: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    tensors = container.read(Path("good.inr").read_bytes()).symbols
+    tensors = families.read(Path("good.inr").read_bytes()).network.symbols
     order_0 = codelength.order_0_bits(np.concatenate([tensor.reshape(-1) for tensor in tensors])) / 8
-    laplace = codelength.model_bits(tensors) / 8
+    laplace = codelength.model_bits(tensors, hidden_biases(len(tensors))) / 8
     assert run("info good.inr --json") == 0
     facts = json.loads(capfd.readouterr().out)
     assert facts["ideal"] == {

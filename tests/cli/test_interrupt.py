@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inrcodec import families
 from inrcodec.cli.terminal import Interrupt
-from inrcodec.format import container
 from inrcodec.pictures import save
 from tests.support.helpers import ENVIRONMENT, contents, python
 
@@ -124,7 +124,7 @@ def test_ctrl_c_once_writes_the_best_so_far(noise: Path) -> None:
         terminal.press_ctrl_c()
         terminal.wait_for("\r\x1b[Knoise.inr: ")
         assert terminal.process.wait(20) == 0
-    assert container.read(Path("noise.inr").read_bytes()).width == 64
+    assert families.read(Path("noise.inr").read_bytes()).width == 64
 
 
 def test_ctrl_c_twice_leaves_no_file(noise: Path) -> None:

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inrcodec import cli, files
+from inrcodec import cli, families, files
 from inrcodec.cli import checkpoint
 from inrcodec.cli.terminal import Interrupt, ProgressLine, Terminated
 from inrcodec.encoding import encoder
-from inrcodec.format import container
 from inrcodec.pictures import save
 from inrcodec.pictures.load import to_array
 from inrcodec.progress import Progress
@@ -255,7 +254,7 @@ def test_the_name_of_a_checkpoint_is_hidden_and_beside_the_output() -> None:
 def test_a_name_too_long_for_a_checkpoint_is_still_encoded(workdir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     name = "n" * 251 + ".inr"
     assert cli.main(["encode", "photo.png", "-e", "1", "-o", name, "--checkpoint-every", "0"]) == 0
-    assert container.read(Path(name).read_bytes()).width == 16
+    assert families.read(Path(name).read_bytes()).width == 16
     assert "File name too long" in capfd.readouterr().err
 
 

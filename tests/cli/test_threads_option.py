@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inrcodec import families
 from inrcodec.cli import batch, terminal
 from inrcodec.cli import decode as cmd_decode
 from inrcodec.decoding import decoder
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.encoding.encoder import encode
 from inrcodec.errors import RequestError
-from inrcodec.format import container
 from tests.cli.test_main import run
 from tests.decoding.test_conformance import model_of
 from tests.support.pictures import waves
@@ -79,7 +79,7 @@ def test_a_drawing_reports_its_rows_in_order_up_to_the_last(
 ) -> None:
     monkeypatch.setattr(decoder, "_BAND", 150)
     told: list[tuple[int, int]] = []
-    picture = decoder.open_bytes(container.write(model_of()), report=lambda *rows: told.append(rows))
+    picture = decoder.open_bytes(families.write(model_of()), report=lambda *rows: told.append(rows))
     _ = picture.render(size) if draw == "render" else picture.render_derivative("gradient", size)
     done = [rows for rows, _ in told]
     assert len(told) > 1

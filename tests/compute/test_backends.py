@@ -6,44 +6,44 @@ import numpy as np
 import pytest
 import torch
 
+from inrcodec import families
 from inrcodec.compute import backends
-from inrcodec.compute.backends import Backend, Precision
+from inrcodec.compute.backends import Backend, NumpyBackend, Precision
+from inrcodec.compute.torch_backend import TorchBackend
 from inrcodec.decoding import conformance, decoder
 from inrcodec.decoding.decoder import Picture
-from inrcodec.families.siren.model import QuantizedModel
-from inrcodec.format import container
 from tests.decoding.test_conformance import model_of
 from tests.support.helpers import python
 
 MODEL = conformance.certify(model_of())
 SIZE = (96, 144)
-EXACT = decoder.decode(container.write(MODEL), SIZE, exact=True)
+EXACT = decoder.decode(families.write(MODEL), SIZE, exact=True)
 DRAW_EXACTLY = f"""
 import os
 os.environ |= dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "THREADS")
 import sys
 from inrcodec.decoding import decoder
-sys.stdout.buffer.write(decoder.decode({container.write(MODEL)!r}, {SIZE}, exact=True).tobytes())
+sys.stdout.buffer.write(decoder.decode({families.write(MODEL)!r}, {SIZE}, exact=True).tobytes())
 """
 
 
-def torch_cpu(model: QuantizedModel, dtype: Precision) -> Backend:
-    return backends.torch_backend(model, "cpu", dtype)
+def torch_cpu() -> Backend:
+    return TorchBackend("cpu")
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000, 4096, 10**6])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("backend", [backends.numpy_backend, torch_cpu])
+@pytest.mark.parametrize("backend", [NumpyBackend, torch_cpu])
 def test_chunks_and_backends_change_no_sample_of_class_x_and_few_of_class_m(
-    backend: Callable[[QuantizedModel, Precision], Backend],
+    backend: Callable[[], Backend],
     dtype: Precision,
     chunk: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(backends, "CHUNK", chunk)
     monkeypatch.setattr(decoder, "_BAND", max(chunk, 2000))
-    drawn = Picture(MODEL, backend(MODEL, dtype)).render((24, 36) if chunk == 1 else SIZE)
-    exact = decoder.decode(container.write(MODEL), drawn.shape[:2], exact=True)
+    drawn = Picture(MODEL, MODEL.network.evaluator(backend(), dtype)).render((24, 36) if chunk == 1 else SIZE)
+    exact = decoder.decode(families.write(MODEL), drawn.shape[:2], exact=True)
     if dtype is np.float64:
         assert np.array_equal(drawn, exact)
     else:
@@ -62,7 +62,7 @@ def test_threads_of_torch_change_no_sample_of_class_x(threads: int) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
-        drawn = Picture(MODEL, torch_cpu(MODEL, np.float64)).render(SIZE)
+        drawn = Picture(MODEL, MODEL.network.evaluator(torch_cpu(), np.float64)).render(SIZE)
     finally:
         torch.set_num_threads(before)
     assert np.array_equal(drawn, EXACT)

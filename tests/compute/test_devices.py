@@ -12,20 +12,25 @@ import pytest
 import torch
 
 import inrcodec
-from inrcodec import cli
-from inrcodec.compute import backends
+from inrcodec import cli, families
+from inrcodec.compute import backends, torch_backend
 from inrcodec.compute.backends import Evaluate, Manner
+from inrcodec.compute.sine import Jet
+from inrcodec.compute.torch_backend import TorchBackend
 from inrcodec.decoding import decoder
 from inrcodec.errors import InrError, RequestError, ResourceError, StoppedError
-from inrcodec.families.siren import network
-from inrcodec.families.siren.model import QuantizedModel
-from inrcodec.format import container
+from inrcodec.families import StoredPicture
+from inrcodec.families.siren.network import SirenArch
+from inrcodec.families.siren.stored import SirenNetwork
 from tests.decoding.test_conformance import model_of
 
 MODEL = model_of()
-DATA = container.write(MODEL)
-LARGE = QuantizedModel(network.SirenArch((1024,) * 4), 9, 9, (), ())
-"""3,154,947 weights, of which only the number is looked at."""
+DATA = families.write(MODEL)
+WIDE = SirenArch((1024,) * 4)
+LARGE = StoredPicture(
+    SirenNetwork(WIDE, tuple(np.zeros(shape, np.int32) for shape in WIDE.param_shapes()), (0,) * 10), 9, 9
+)
+"""3,154,947 weights."""
 ELSEWHERE = "cpu:0"
 
 
@@ -45,30 +50,32 @@ def test_derivatives_there_are_exact_too() -> None:
 
 @pytest.mark.parametrize("model", [MODEL, LARGE], ids=["small", "large"])
 def test_a_gpu_gets_as_many_points_at_once_however_large_the_network(
-    model: QuantizedModel, monkeypatch: pytest.MonkeyPatch
+    model: StoredPicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
 
-    def worker(function: Any, model: QuantizedModel, device: str, dtype: Any) -> Callable[[], Evaluate]:
-        def evaluate(coords: np.ndarray) -> list[np.ndarray]:
-            asked.append(len(coords))
-            shapes = [(3,), (3, 2), (3,)] if function is network.jet else [(3,)]
-            return [np.zeros((len(coords), *shape)) for shape in shapes]
+    def forward(tensors: Any, points: torch.Tensor, xp: Any) -> torch.Tensor:
+        asked.append(len(points))
+        return torch.zeros(len(points), 3)
 
-        return lambda: evaluate
+    def jet(tensors: Any, inputs: Jet, xp: Any) -> Jet:
+        asked.append(len(inputs.value))
+        return Jet(*(torch.zeros(len(inputs.value), *shape) for shape in backends.jet_shapes(3)))
 
-    monkeypatch.setattr(backends, "_torch_worker", worker)
-    points = np.zeros((300_000, 2), np.float32)
-    backends.torch_backend(model, "cuda", np.float32)(points)
+    monkeypatch.setattr(torch_backend, "forward", forward)
+    monkeypatch.setattr(torch_backend, "jet", jet)
+    points, backend = np.zeros((300_000, 2), np.float32), TorchBackend(ELSEWHERE)
+    model.network.evaluator(backend, np.float32)(points)
     assert asked == [262_144, 37_856]
     asked.clear()
-    backends.torch_jet(model, "cuda")(points)
+    model.network.jet_evaluator(backend)(points)
     assert asked == [65_536] * 4 + [37_856]
 
 
 def test_a_cpu_gets_no_more_than_it_does_in_a_moment() -> None:
-    assert backends._chunk(LARGE.arch) * LARGE.arch.param_count() <= backends.CHUNK_MACS
-    assert backends._jet_chunk(LARGE.arch) * LARGE.arch.param_count() * backends.JET_WORK <= backends.CHUNK_MACS
+    params, count = LARGE.network.dequantize(), WIDE.param_count()
+    assert backends.chunk_size(params) * count <= backends.CHUNK_MACS
+    assert backends.jet_chunk_size(params) * count * backends.JET_WORK <= backends.CHUNK_MACS
 
 
 def test_it_is_asked_there_too_whether_to_stop() -> None:
@@ -113,7 +120,7 @@ def test_memory_that_ends_while_weights_are_loaded_is_a_resource_error(
 @pytest.mark.parametrize("name", ["forward", "jet"])
 def test_memory_that_ends_while_it_is_drawn_is_a_resource_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = decoder.open_bytes(DATA, ELSEWHERE)
-    monkeypatch.setattr(backends, name, failing(FULL))
+    monkeypatch.setattr(torch_backend, name, failing(FULL))
     drawing = picture.render if name == "forward" else lambda: picture.render_derivative("gradient")
     text = refusal(ResourceError, drawing)
     assert "--device cpu" in text
@@ -123,7 +130,7 @@ def test_memory_that_ends_while_it_is_drawn_is_a_resource_error(name: str, monke
 @pytest.mark.parametrize("name", ["forward", "jet"])
 def test_a_bug_while_it_is_drawn_is_not_called_a_shortage(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = decoder.open_bytes(DATA, ELSEWHERE)
-    monkeypatch.setattr(backends, name, failing(RuntimeError("shapes do not match")))
+    monkeypatch.setattr(torch_backend, name, failing(RuntimeError("shapes do not match")))
     with pytest.raises(RuntimeError, match="shapes"):
         _ = picture.render() if name == "forward" else picture.render_derivative("gradient")
 
@@ -175,13 +182,13 @@ def tf32() -> Any:
 def test_the_host_programs_tf32_is_off_while_anyone_draws_and_back_afterwards(tf32: Any) -> None:
     seen, point = [], np.zeros((1, 2), np.float32)
 
-    def within(inner: Callable[[], object]) -> backends.Backend:
+    def within(inner: Callable[[], object]) -> Evaluate:
         def stopped() -> bool:
             inner()
             seen.append(tf32.allow_tf32)
             return False
 
-        return backends.torch_backend(MODEL, ELSEWHERE, np.float32, Manner(stopped=stopped))
+        return MODEL.network.evaluator(TorchBackend(ELSEWHERE, Manner(stopped=stopped)), np.float32)
 
     within(lambda: within(lambda: None)(point))(point)
     assert seen == [False, False]

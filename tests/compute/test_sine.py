@@ -9,8 +9,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from inrcodec.compute.sine import Tape
-from inrcodec.families.siren.network import InitConfig, Params, SirenArch, forward, init
+from inrcodec.compute.sine import Tape, forward
+from inrcodec.families.siren.network import InitConfig, Params, SirenArch, init
 
 CASES = list(itertools.product(range(1, 5), (1, 3, 4), ((1, 1), (7, 7), (7, 64), (64, 64))))
 """Depth, channels, (pixels, room on the tape)."""
@@ -48,7 +48,7 @@ def delta_of(channels: int, count: int) -> NDArray[np.float32]:
 def tape_of(
     arch: SirenArch, room: int, empty: Callable[..., NDArray[Any]] = lambda *s: np.empty(s, np.float32)
 ) -> Tape:
-    return Tape(arch, room, np, empty)
+    return Tape(arch.sizes, room, np, empty)
 
 
 def gradient(tape: Tape, matrices: list[Any], coords: Any, delta: Any) -> list[Any]:
@@ -67,7 +67,7 @@ def test_the_outputs_are_those_of_the_family(depth: int, channels: int, sizes: t
     params, coords = params_of(arch), coords_of(count)
     outputs = tape_of(arch, room).forward(matrices_of(params), coords)
     assert outputs.shape == (channels, count)
-    assert close(outputs, forward(arch, params, coords, np).T)
+    assert close(outputs, forward(params, coords, np).T)
 
 
 @pytest.mark.parametrize(("depth", "channels", "sizes"), CASES)
@@ -75,7 +75,7 @@ def test_the_gradient_is_that_of_autograd(depth: int, channels: int, sizes: tupl
     arch, (count, room) = arch_of(depth, channels), sizes
     params, coords, delta = params_of(arch), coords_of(count), delta_of(channels, count)
     leaves = [torch.tensor(param, dtype=torch.float64, requires_grad=True) for param in params]
-    outputs = forward(arch, leaves, torch.from_numpy(coords).double(), torch)
+    outputs = forward(leaves, torch.from_numpy(coords).double(), torch)
     (outputs * torch.from_numpy(delta).T).sum().backward()
     found = gradient(tape_of(arch, room), matrices_of(params), coords, delta)
     for matrix, (weight, bias) in zip(found, pairs_of(leaves), strict=True):
@@ -110,7 +110,7 @@ def test_numpy_and_torch_agree(depth: int, channels: int, sizes: tuple[int, int]
     arch, (count, room) = arch_of(depth, channels), sizes
     matrices, coords, delta = matrices_of(params_of(arch)), coords_of(count), delta_of(channels, count)
     in_torch = [torch.from_numpy(array) for array in (coords, delta, *matrices)]
-    one, other = tape_of(arch, room), Tape(arch, room, torch, lambda *shape: torch.empty(shape))
+    one, other = tape_of(arch, room), Tape(arch.sizes, room, torch, lambda *shape: torch.empty(shape))
     assert close(other.forward(in_torch[2:], in_torch[0]).numpy(), one.forward(matrices, coords))
     expected = gradient(one, matrices, coords, delta)
     for a, b in zip(gradient(other, in_torch[2:], in_torch[0], in_torch[1]), expected, strict=True):

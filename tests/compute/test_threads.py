@@ -11,17 +11,17 @@ import pytest
 import threadpoolctl
 import torch
 
+from inrcodec import families
 from inrcodec.compute import backends, threads
 from inrcodec.compute.sine import Forward
 from inrcodec.decoding import conformance, decoder
 from inrcodec.errors import CorruptError, RequestError, ResourceError, StoppedError
 from inrcodec.export import page
-from inrcodec.format import container
 from tests.decoding.test_conformance import model_of
 from tests.support.helpers import python
 
-DATA = container.write(conformance.certify(model_of()))
-CHAOTIC = container.write(conformance.certify(model_of(60.0)))
+DATA = families.write(conformance.certify(model_of()))
+CHAOTIC = families.write(conformance.certify(model_of(60.0)))
 SIZE = (120, 180)
 COUNTS = [2, 3, 16]
 

@@ -6,27 +6,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inrcodec import cli
+from inrcodec import cli, families
 from inrcodec.compute import backends
-from inrcodec.compute.backends import Manner
+from inrcodec.compute.backends import Manner, NumpyBackend
+from inrcodec.compute.torch_backend import TorchBackend
 from inrcodec.decoding import conformance, decoder
 from inrcodec.decoding.conformance import Agreement, certify, verify
 from inrcodec.decoding.decoder import Region
 from inrcodec.errors import InrError, StoppedError
-from inrcodec.families.siren.model import QuantizedModel, q_step, q_step_code
-from inrcodec.families.siren.network import InitConfig, SirenArch, init
-from inrcodec.format import container
+from inrcodec.families import StoredPicture
+from inrcodec.families.siren.network import InitConfig, SirenArch, init, q_step, q_step_code
+from inrcodec.families.siren.stored import SirenNetwork
 from inrcodec.format.limits import DecodeLimits
 from tests.support.helpers import python
 
 ARCH = SirenArch((12, 10, 8), 3)
 
 
-def model_of(scale: float = 1.0, arch: SirenArch = ARCH) -> QuantizedModel:
+def model_of(scale: float = 1.0, arch: SirenArch = ARCH) -> StoredPicture:
     """A network of 24x36 pixels at its start, all weights times `scale`: large ones make it chaotic."""
     code = q_step_code(scale / 256)
     symbols = [np.rint(p * scale / q_step(code)) for p in init(arch, 0, InitConfig(w_max=30))]
-    return QuantizedModel(arch, 24, 36, tuple(s.astype(np.int32) for s in symbols), (code,) * len(symbols))
+    return StoredPicture(SirenNetwork(arch, tuple(s.astype(np.int32) for s in symbols), (code,) * len(symbols)), 24, 36)
 
 
 TAME, CHAOTIC = certify(model_of()), certify(model_of(60.0))
@@ -40,53 +41,55 @@ def test_a_well_conditioned_network_is_safe_in_float32_and_a_chaotic_one_is_not(
 @pytest.mark.parametrize("model", [TAME, CHAOTIC], ids=["tame", "chaotic"])
 @pytest.mark.parametrize("size", [None, (48, 72), (5, 7)])
 def test_the_default_decoder_is_within_class_m_of_the_exact_one(
-    model: QuantizedModel, size: tuple[int, int] | None
+    model: StoredPicture, size: tuple[int, int] | None
 ) -> None:
-    data = container.write(model)
+    data = families.write(model)
     apart = conformance.compare(decoder.decode(data, size), decoder.decode(data, size, exact=True))
     assert apart.within_class_m
 
 
 def test_without_the_flag_a_chaotic_network_would_not_be_drawn_right() -> None:
-    lying = container.write(replace(CHAOTIC, f32_safe=True))
+    lying = families.write(replace(CHAOTIC, f32_safe=True))
     assert not conformance.compare(decoder.decode(lying), decoder.decode(lying, exact=True)).within_class_m
 
 
 def test_numpy_and_torch_draw_the_same_in_float64() -> None:
     model = certify(model_of(8.0))
-    one = decoder.Picture(model, backends.numpy_backend(model, np.float64)).render((96, 144))
-    other = decoder.Picture(model, backends.torch_backend(model, "cpu", np.float64)).render((96, 144))
+    one, other = (
+        decoder.Picture(model, model.network.evaluator(backend, np.float64)).render((96, 144))
+        for backend in (NumpyBackend(), TorchBackend("cpu"))
+    )
     assert np.array_equal(one, other)
 
 
 def test_a_region_drawn_exactly_is_exactly_the_crop() -> None:
-    data = container.write(TAME)
+    data = families.write(TAME)
     whole, part = decoder.decode(data, exact=True), decoder.decode(data, region=Region(5, 7, 8, 10), exact=True)
     assert np.array_equal(part, whole[5:13, 7:17])
 
 
 def test_the_precision_is_that_of_the_samples() -> None:
-    data, point = container.write(TAME), np.zeros((1, 2))
+    data, point = families.write(TAME), np.zeros((1, 2))
     assert decoder.open_bytes(data).sample(point).dtype == np.float32
     assert decoder.open_bytes(data, exact=True).sample(point).dtype == np.float64
-    assert decoder.open_bytes(container.write(CHAOTIC)).sample(point).dtype == np.float64
+    assert decoder.open_bytes(families.write(CHAOTIC)).sample(point).dtype == np.float64
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_the_hash_is_the_crc_32_of_the_exact_samples(channels: int) -> None:
     model = certify(model_of(arch=SirenArch((6, 5), channels)))
-    exact = decoder.decode(container.write(model), exact=True)
+    exact = decoder.decode(families.write(model), exact=True)
     assert model.content_hash == zlib.crc32(exact.tobytes())
 
 
 def test_certifying_twice_changes_nothing() -> None:
     assert certify(TAME) is not TAME
-    assert container.write(certify(TAME)) == container.write(TAME)
+    assert families.write(certify(TAME)) == families.write(TAME)
 
 
 @pytest.mark.parametrize("model", [TAME, CHAOTIC], ids=["tame", "chaotic"])
-def test_what_is_drawn_as_it_should_be_is_exact_or_within_class_m(model: QuantizedModel) -> None:
-    verdict = verify(container.write(model))
+def test_what_is_drawn_as_it_should_be_is_exact_or_within_class_m(model: StoredPicture) -> None:
+    verdict = verify(families.write(model))
     assert verdict.hashed
     assert verdict.exact
     assert verdict.text == ("within class M" if verdict.default.differing else "exact")
@@ -94,17 +97,17 @@ def test_what_is_drawn_as_it_should_be_is_exact_or_within_class_m(model: Quantiz
 
 def test_another_hash_is_wrong() -> None:
     assert TAME.content_hash is not None
-    assert verify(container.write(replace(TAME, content_hash=TAME.content_hash ^ 1))).text == "wrong"
+    assert verify(families.write(replace(TAME, content_hash=TAME.content_hash ^ 1))).text == "wrong"
 
 
 def test_a_flag_that_is_not_true_is_wrong_though_the_hash_holds() -> None:
-    verdict = verify(container.write(replace(CHAOTIC, f32_safe=True)))
+    verdict = verify(families.write(replace(CHAOTIC, f32_safe=True)))
     assert verdict.exact
     assert verdict.text == "wrong"
 
 
 def test_a_file_without_a_hash_is_neither_right_nor_wrong() -> None:
-    assert "without a hash" in verify(container.write(replace(TAME, content_hash=None))).text
+    assert "without a hash" in verify(families.write(replace(TAME, content_hash=None))).text
 
 
 @pytest.mark.parametrize(
@@ -131,31 +134,24 @@ def test_a_large_picture_is_compared_at_some_of_its_points_only(monkeypatch: pyt
 def test_drawing_ends_when_asked_and_says_so(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "CHUNK", 100)
     asked = iter([False, False, True])
-    model = TAME
-
-    def stopped() -> bool:
-        return next(asked)
-
-    draw = (
-        backends.numpy_backend(model, np.float32, Manner(stopped=stopped))
-        if backend == "cpu"
-        else backends.torch_backend(model, "cpu", np.float32, Manner(stopped=stopped))
-    )
+    manner = Manner(stopped=lambda: next(asked))
+    there = NumpyBackend(manner) if backend == "cpu" else TorchBackend("cpu", manner)
     with pytest.raises(StoppedError):
-        decoder.Picture(model, draw).render()
+        decoder.Picture(TAME, TAME.network.evaluator(there, np.float32)).render()
 
 
 def test_no_chunk_has_more_multiplications_than_between_two_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "CHUNK_MACS", 10 * ARCH.param_count())
     asked: list[int] = []
-    counting = backends.numpy_backend(TAME, np.float32, Manner(stopped=lambda: bool(asked.append(1))))
+    backend = NumpyBackend(Manner(stopped=lambda: bool(asked.append(1))))
+    counting = TAME.network.evaluator(backend, np.float32)
     counting(np.zeros((95, 2), np.float32))
     assert len(asked) == 10
 
 
 @pytest.mark.parametrize("name", ["max_side", "max_output_pixels", "max_macs", "max_macs_per_byte"])
 def test_a_rendering_at_its_limit_is_drawn_and_one_over_is_refused_by_name(name: str) -> None:
-    data = container.write(TAME)
+    data = families.write(TAME)
     work = 48 * 72 * ARCH.param_count()
     needed = {
         "max_side": 72,
@@ -180,9 +176,9 @@ def test_an_error_keeps_what_it_knows_when_a_file_is_named() -> None:
 @pytest.fixture
 def files(tmp_path, monkeypatch):  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "right.inr").write_bytes(container.write(TAME))
-    (tmp_path / "wrong.inr").write_bytes(container.write(replace(TAME, content_hash=7)))
-    (tmp_path / "plain.inr").write_bytes(container.write(replace(TAME, content_hash=None)))
+    (tmp_path / "right.inr").write_bytes(families.write(TAME))
+    (tmp_path / "wrong.inr").write_bytes(families.write(replace(TAME, content_hash=7)))
+    (tmp_path / "plain.inr").write_bytes(families.write(replace(TAME, content_hash=None)))
     return tmp_path
 
 

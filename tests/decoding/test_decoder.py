@@ -3,31 +3,33 @@
 import numpy as np
 import pytest
 
-from inrcodec import pixels
+from inrcodec import families, pixels
 from inrcodec.compute import backends
+from inrcodec.compute.backends import NumpyBackend
+from inrcodec.compute.torch_backend import TorchBackend
 from inrcodec.decoding import decoder, resample
 from inrcodec.decoding.decoder import Region
 from inrcodec.errors import CorruptError, RequestError
-from inrcodec.families.siren.model import QuantizedModel, q_step, q_step_code
-from inrcodec.families.siren.network import InitConfig, Params, SirenArch, init
-from inrcodec.format import container
+from inrcodec.families import StoredPicture
+from inrcodec.families.siren.network import InitConfig, Params, SirenArch, init, q_step, q_step_code
+from inrcodec.families.siren.stored import SirenNetwork
 
 ARCH = SirenArch((12, 10, 8), 3)
 
 
-def model_of(params: Params, arch: SirenArch, height: int, width: int) -> QuantizedModel:
+def model_of(params: Params, arch: SirenArch, height: int, width: int) -> StoredPicture:
     code = q_step_code(1 / 256)
     symbols = tuple(np.rint(p / q_step(code)).astype(np.int32) for p in params)
-    return QuantizedModel(arch, height, width, symbols, (code,) * len(symbols))
+    return StoredPicture(SirenNetwork(arch, symbols, (code,) * len(symbols)), height, width)
 
 
 def picture(height: int = 24, width: int = 36, arch: SirenArch = ARCH) -> decoder.Picture:
     params = init(arch, 0, InitConfig(w_max=30))
-    return decoder.open_bytes(container.write(model_of(params, arch, height, width)))
+    return decoder.open_bytes(families.write(model_of(params, arch, height, width)))
 
 
 def test_decode_opens_and_renders() -> None:
-    data = container.write(picture().model)
+    data = families.write(picture().stored)
     assert np.array_equal(decoder.decode(data, (10, 15)), picture().render((10, 15)))
 
 
@@ -54,7 +56,7 @@ def test_a_picture_finer_than_the_output_becomes_its_mean_and_not_an_alias() -> 
     frequency = np.pi * native / 2 * 0.9
     params = [np.array([[0, frequency]], np.float32), np.zeros(1, np.float32),
               np.ones((1, 1), np.float32), np.zeros(1, np.float32)]  # fmt: skip
-    stripes = decoder.open_bytes(container.write(model_of(params, SirenArch((1,), 1), native, native)))
+    stripes = decoder.open_bytes(families.write(model_of(params, SirenArch((1,), 1), native, native)))
     assert stripes.render().std() > 80
     assert stripes.render((8, 8)).std() < 12
 
@@ -79,9 +81,11 @@ def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_numpy_and_torch_agree_to_one_code() -> None:
-    model = picture(64, 96).model
-    one = decoder.Picture(model, backends.numpy_backend(model, np.float32)).render()
-    other = decoder.Picture(model, backends.torch_backend(model, "cpu", np.float32)).render()
+    model = picture(64, 96).stored
+    one, other = (
+        decoder.Picture(model, model.network.evaluator(backend, np.float32)).render()
+        for backend in (NumpyBackend(), TorchBackend("cpu"))
+    )
     apart = np.abs(one.astype(int) - other)
     assert np.mean(apart <= 1) >= 0.9999
     assert np.mean(apart == 0) >= 0.99
@@ -107,7 +111,7 @@ def test_regions_outside_the_picture_are_refused(region: tuple[int, int, int, in
 def test_samples_are_colours_from_zero_to_one() -> None:
     params = [np.zeros((1, 2), np.float32), np.zeros(1, np.float32),
               np.zeros((1, 1), np.float32), np.array([-1.0], np.float32)]  # fmt: skip
-    black = decoder.open_bytes(container.write(model_of(params, SirenArch((1,), 1), 4, 4)))
+    black = decoder.open_bytes(families.write(model_of(params, SirenArch((1,), 1), 4, 4)))
     assert black.sample(np.zeros((3, 2))).tolist() == [[0.0]] * 3
 
 
@@ -118,11 +122,11 @@ def test_bad_coords_are_refused(coords: np.ndarray) -> None:
 
 
 def test_values_that_are_not_finite_are_a_corrupt_file() -> None:
-    drawn = decoder.Picture(picture().model, lambda coords: np.full((len(coords), 3), np.nan, np.float32))
+    drawn = decoder.Picture(picture().stored, lambda coords: np.full((len(coords), 3), np.nan, np.float32))
     with pytest.raises(CorruptError, match="finite"):
         drawn.render()
 
 
 def test_a_missing_device_is_a_request_error() -> None:
     with pytest.raises(RequestError, match="device"):
-        decoder.open_bytes(container.write(picture().model), device="no-such-device")
+        decoder.open_bytes(families.write(picture().stored), device="no-such-device")

@@ -2,17 +2,18 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inrcodec import pixels
+from inrcodec import families, pixels
 from inrcodec.compute import backends
+from inrcodec.compute.sine import Jet, jet
 from inrcodec.decoding import decoder, derivatives, resample
 from inrcodec.errors import CorruptError, LimitError, RequestError, StoppedError
 from inrcodec.families.siren import network
-from inrcodec.format import container
 from inrcodec.format.limits import DecodeLimits
 from inrcodec.pictures.load import to_array
 from tests.cli.test_main import run
@@ -24,7 +25,7 @@ POINTS = np.random.default_rng(0).uniform(-0.9, 0.9, (30, 2))
 
 def picture(channels: int = 3, **options: object) -> decoder.Picture:
     """24x36 pixels."""
-    data = container.write(model_of(1.0, network.SirenArch((12, 10, 8), channels)))
+    data = families.write(model_of(1.0, network.SirenArch((12, 10, 8), channels)))
     return decoder.open_bytes(data, exact=True, **options)  # type: ignore[arg-type]
 
 
@@ -66,7 +67,7 @@ def test_smaller_they_are_filtered_as_colours_are() -> None:
 def test_chunks_and_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = picture().render_derivative("gradient", (20, 30))
     monkeypatch.setattr(decoder, "_BAND", 70)
-    monkeypatch.setattr(decoder.backends, "CHUNK", 7)
+    monkeypatch.setattr(backends, "CHUNK", 7)
     np.testing.assert_allclose(picture().render_derivative("gradient", (20, 30)), whole, rtol=1e-5, atol=1e-5)
 
 
@@ -85,7 +86,7 @@ def test_no_points_have_no_derivatives() -> None:
 
 
 def test_limits_hold_and_work_counts_four_times() -> None:
-    work = 24 * 36 * picture().model.arch.param_count()
+    work = 24 * 36 * picture().stored.network.arch.param_count()
     picture(limits=DecodeLimits(max_macs=4 * work)).render_derivative("gradient")
     with pytest.raises(LimitError, match="max_macs"):
         picture(limits=DecodeLimits(max_macs=4 * work - 1)).render_derivative("gradient")
@@ -98,8 +99,11 @@ def test_drawing_ends_when_it_is_asked_to() -> None:
 
 
 def test_derivatives_that_are_not_finite_are_a_corrupt_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = backends.jet
-    monkeypatch.setattr(backends, "jet", lambda *at: whole(*at)._replace(laplacian=np.full((len(at[2]), 3), np.inf)))
+    def infinite(*at: Any) -> Jet:
+        found = jet(*at)
+        return found._replace(laplacian=np.full_like(found.laplacian, np.inf))
+
+    monkeypatch.setattr(backends, "jet", infinite)
     with pytest.raises(CorruptError, match="derivatives are not finite"):
         picture().laplacian(POINTS)
 

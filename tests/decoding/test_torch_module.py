@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import inrcodec
+from inrcodec import families
 from inrcodec.decoding import decoder
 from inrcodec.errors import BitstreamError, LimitError
 from inrcodec.families.siren.network import SirenArch
-from inrcodec.format import container
 from inrcodec.format.limits import DecodeLimits
 from tests.decoding.test_conformance import model_of
 from tests.support.helpers import ROOT, python
@@ -19,7 +19,7 @@ POINTS = np.random.default_rng(0).uniform(-0.9, 0.9, (30, 2)).astype(np.float32)
 
 
 def data(channels: int = 3) -> bytes:
-    return container.write(model_of(1.0, SirenArch((12, 10, 8), channels)))
+    return families.write(model_of(1.0, SirenArch((12, 10, 8), channels)))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

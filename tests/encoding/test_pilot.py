@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import features
@@ -16,13 +15,14 @@ from PIL import features
 import inrcodec
 from inrcodec import metrics
 from inrcodec.cli import terminal
-from inrcodec.encoding import estimate, goals, pilot, plan, targets
+from inrcodec.encoding import goals, pilot, targets
 from inrcodec.encoding.config import EncoderConfig
-from inrcodec.encoding.encoder import Encoded, encode_with_report
+from inrcodec.encoding.encoder import Encoded, encode_with_report, trainer_for
 from inrcodec.encoding.goals import Search
 from inrcodec.encoding.pilot import Reached
 from inrcodec.encoding.resume import Course
 from inrcodec.families.siren import curvature, ladder
+from inrcodec.families.training import OperatingPoint
 from inrcodec.pictures import save
 from inrcodec.pictures.load import to_array
 from inrcodec.progress import Estimate, Monitor
@@ -32,7 +32,6 @@ from tests.support.pictures import waves
 from tools.measure import psnr_targets
 
 FAST = EncoderConfig(effort=1, device="cpu")
-CPU = torch.device("cpu")
 
 
 def saturated() -> np.ndarray:
@@ -47,6 +46,10 @@ def two_colours(channels: int) -> np.ndarray:
     codes = np.zeros((20, 30, channels), np.uint8)
     codes[5:9, 3:20] = 255
     return codes
+
+
+def most_bytes(height: int, width: int, channels: int) -> float:
+    return goals.most_bytes(height * width * channels, ladder.largest_bytes(height, width))
 
 
 NOISE = np.random.default_rng(1).integers(0, 256, (40, 40, 4), dtype=np.uint8)
@@ -200,7 +203,7 @@ def test_met_says_what_the_decoded_picture_says(name: str) -> None:
     encoded = reached(ODD[name], 30.0)
     decoded = inrcodec.decode(encoded.data).reshape(ODD[name].shape)
     assert encoded.met == (abs(metrics.psnr(ODD[name], decoded) - 30) <= targets.PSNR_TOLERANCE)
-    assert len(encoded.data) <= goals.most_bytes(*ODD[name].shape)
+    assert len(encoded.data) <= most_bytes(*ODD[name].shape)
 
 
 def test_no_file_for_a_psnr_is_over_half_the_raw_bytes_and_the_best_of_them_is_written(
@@ -275,17 +278,17 @@ def test_a_search_that_is_stopped_in_a_pilot_ends_with_what_that_has_reached() -
 
 
 TO_30 = dataclasses.replace(FAST, psnr=30.0)
+TRAINER = trainer_for(WAVES, TO_30)
 
 
 def fit_of(psnr: float, weights_per_pixel: float) -> goals.Fit:
-    point = ladder.Rung(50, weights_per_pixel, 0.4)
-    made = goals.start(WAVES, point, 0, CPU)
-    return goals.Fit(point, made, plan.plan(TO_30, point, made.arch), psnr)
+    candidate = TRAINER.start(OperatingPoint(50, weights_per_pixel, 0.4))
+    return goals.Fit(candidate, candidate.plan(), psnr)
 
 
 def search(psnr: float | None = 30.0) -> Search:
     config = dataclasses.replace(FAST, psnr=psnr)
-    return Search(WAVES, config, goals.choose_goal(config, *WAVES.shape), CPU, Monitor())
+    return Search(WAVES, config, goals.choose_goal(config, WAVES.shape, TRAINER.sizes()), TRAINER, Monitor())
 
 
 def test_the_smallest_network_that_is_good_enough_is_taken_and_else_the_best() -> None:
@@ -299,8 +302,8 @@ def test_a_fit_comes_back_from_its_state() -> None:
     fit = fit_of(28.0, 0.3)
     back = search().restored(fit.state())
     assert back is not None
-    assert (back.point, back.psnr, back.searches) == (fit.point, fit.psnr, fit.searches)
-    assert all(map(np.array_equal, fit.network.arrays(), back.network.arrays()))
+    assert (back.candidate.point, back.psnr, back.plan) == (fit.candidate.point, fit.psnr, fit.plan)
+    assert all(map(np.array_equal, fit.candidate.arrays(), back.candidate.arrays()))
     assert search().restored({}) is None
 
 
@@ -310,18 +313,18 @@ def test_a_fit_comes_back_from_its_state() -> None:
 def test_the_most_bytes_are_half_the_raw_ones_within_what_the_decoder_accepts(
     shape: tuple[int, int, int], most: float
 ) -> None:
-    assert goals.most_bytes(*shape) == most
+    assert most_bytes(*shape) == most
 
 
 def test_no_network_follows_one_of_the_most_bytes() -> None:
-    most = goals.most_bytes(*WAVES.shape)
+    most = most_bytes(*WAVES.shape)
     fit = fit_of(20.0, 8 * most / 5.4 / 768)
-    assert search().further(Course(fit.point, (Reached(100, 15),), 2), fit) is None
+    assert search().further(Course(fit.candidate.point, (Reached(100, 15),), 2), fit) is None
 
 
 def test_the_longest_time_counts_the_networks_that_may_follow_up_to_the_largest() -> None:
     small, large = fit_of(20.0, 0.1), fit_of(20.0, 2.0)
-    course = Course(small.point, (), goals.REFITS)
+    course = Course(small.candidate.point, (), goals.REFITS)
     once = (625 + targets.ATTEMPTS_AT_PSNR * 188) / (625 + 2 * 188)  # steps of the fit and of each rounding
     assert (10 + 40) * once < search().longest(10, small, course) <= (10 + 40 + 160) * once
     assert 30 * once <= search().longest(10, large, course) < 40 * once
@@ -353,8 +356,8 @@ def test_a_noise_for_a_psnr_closes_in_from_both_sides(answer: float, power: floa
 
 @pytest.mark.parametrize("weights", [17, 6144, 6145, 50_000])
 def test_the_memory_that_is_announced_holds_all_blocks_of_the_curvature(weights: int) -> None:
-    held = sum(4 * (part.stop - part.start) ** 2 for part in curvature.blocks(weights))
-    assert held < estimate.memory(weights) - estimate.memory(1) < 12 * held + 10**6
+    held, plan = sum(4 * (part.stop - part.start) ** 2 for part in curvature.blocks(weights)), fit_of(20.0, 0.1).plan
+    assert held < plan.memory(weights) - plan.memory(1) < 12 * held + 10**6
 
 
 def test_what_a_trial_takes_is_told_in_a_line(

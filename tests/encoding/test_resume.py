@@ -12,16 +12,19 @@ import pytest
 import torch
 
 from inrcodec.cli import checkpoint
-from inrcodec.encoding import encoder, pilot
+from inrcodec.encoding import pilot
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.encoding.encoder import encode_with_report
-from inrcodec.encoding.plan import Plan
 from inrcodec.errors import CheckpointError
+from inrcodec.families.siren import trainer
+from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import InitConfig, SirenArch, init
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import FitConfig, Picture, PixelSums, Search, no_projection
+from inrcodec.families.siren.plan import SirenPlan
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.fitting.loop import FitConfig, Search
 from inrcodec.fitting.soap import Soap
 from inrcodec.fitting.state import State
+from inrcodec.fitting.target import Target
 from inrcodec.progress import Monitor, Progress
 from tests.support.pictures import waves
 
@@ -105,14 +108,13 @@ def test_an_encode_that_is_gone_on_with_makes_the_same_bytes(step: int, whole: b
 
 
 def test_it_makes_the_same_bytes_after_a_retreat_from_divergence() -> None:
-    def divergent(*arguments: object) -> Plan:
+    def divergent(*arguments: object) -> SirenPlan:
         found = plan(*arguments)
-        fit = dataclasses.replace(found.fit, rate=100 * found.fit.rate, leap=0.5, evaluate_every=20)
-        return dataclasses.replace(found, fit=fit)
+        return found.with_fit(dataclasses.replace(found.fit, rate=100 * found.fit.rate, leap=0.5, evaluate_every=20))
 
-    plan = encoder.plan
+    plan = trainer.plan
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "plan", divergent)
+        patch.setattr(trainer, "plan", divergent)
         state = ended(250)
         assert int(state["fit.restarts"]) > 0
         resumed = encode_with_report(IMAGE, CONFIG, keeper=Resuming(state)).data
@@ -178,8 +180,8 @@ def test_progress_goes_on_where_it_was(kept: State) -> None:
 
 def search(steps: int = 50) -> Search:
     arch = SirenArch((8, 6), 3)
-    network = Network(arch, init(arch, 0, InitConfig(w_max=10)), CPU)
-    return Search(PixelSums(network, Picture(IMAGE, CPU), 4096, map), FitConfig(steps=steps), no_projection)
+    network = FloatNetwork(arch, init(arch, 0, InitConfig(w_max=10)), CPU)
+    return Search(PixelSums(network, Target(IMAGE, CPU)), FitConfig(steps=steps))
 
 
 def same(one: State, other: State) -> bool:

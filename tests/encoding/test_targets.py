@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import inrcodec
 from inrcodec import cli, metrics
@@ -16,6 +17,10 @@ from inrcodec.encoding.config import EncoderConfig
 from inrcodec.encoding.encoder import encode_with_report
 from inrcodec.errors import RequestError, TargetError
 from inrcodec.families.siren import ladder
+from inrcodec.families.siren.plan import RoundingTiming, SirenPlan
+from inrcodec.families.siren.quantize import PruneConfig, QuantizeConfig
+from inrcodec.families.siren.trainer import Trainer
+from inrcodec.families.training import Timing, TrainerOptions
 from inrcodec.fitting.loop import FitConfig
 from inrcodec.pictures import save
 from inrcodec.progress import Estimate, Monitor, Progress
@@ -184,23 +189,24 @@ class Clock:
 
 @pytest.mark.parametrize(("tick", "steps"), [(0.001, 20), (0.1, 6), (30.0, 2)])
 def test_an_estimate_times_few_steps_and_leaves_the_network_alone(tick: float, steps: int) -> None:
-    config = EncoderConfig(device="cpu")
-    network = goals.start(waves(8, 8), ladder.rung(50), 0, encoder.choose_device("cpu"))
-    before = network.snapshot()
-    searches = encoder.plan(config, ladder.rung(50), network.arch)
-    timing = estimate.measure(network, encoder.Picture(waves(8, 8), network.device), searches.fit, Clock(tick))
+    trainer = Trainer(waves(8, 8), TrainerOptions(), torch.device("cpu"))
+    candidate = trainer.start(trainer.at_quality(50))
+    before = candidate.arrays()
+    timing = estimate.measure(candidate, candidate.plan().fit, Clock(tick))
     assert timing.steps == steps
-    assert all(map(np.array_equal, before, network.snapshot()))
+    assert all(map(np.array_equal, before, candidate.arrays()))
 
 
 def test_an_estimate_grows_with_steps_and_with_pixels() -> None:
-    timing = estimate.Timing(0.01, 0.1, 20, row=1e-3, square=1e-9, factor=1e-10, weight=1e-3, check=5)
-    config, small = FitConfig(), estimate.Work(8000, 1, 3000)
+    parts = RoundingTiming(row=1e-3, square=1e-9, factor=1e-10, weight=1e-3)
+    timing = Timing(0.01, 0.1, 20, parts, check=5)
+    small = SirenPlan(FitConfig(steps=5000), PruneConfig(), QuantizeConfig())
+    plain = dataclasses.replace(small, quantize=dataclasses.replace(small.quantize, compensated=False))
     curvature = 16_384 * (1e-3 + 1e-9 * 3000**2) + 1e-10 * 3000**3
-    parts = 80 + 8000 / 200 * 0.1 + curvature + 3000 * 1e-3 + 5
-    assert parts < estimate.seconds(timing, small, config) < parts + 7  # torchao, and the looks of the rounding
-    assert estimate.seconds(timing, dataclasses.replace(small, steps=16_000), config) > parts + 80
-    assert estimate.seconds(timing, dataclasses.replace(small, curved=0), config) < parts - curvature + 7
+    whole = 80 + 8000 / 200 * 0.1 + curvature + 3000 * 1e-3 + 5
+    assert whole < estimate.seconds(timing, small, 3000) < whole + 7  # torchao, and the looks of the rounding
+    assert estimate.seconds(timing, small, 3000, steps=16_000) > whole + 80
+    assert estimate.seconds(timing, plain, 3000) < whole - curvature + 7
 
 
 @pytest.mark.parametrize(

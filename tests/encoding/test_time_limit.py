@@ -12,38 +12,38 @@ import torch
 
 import inrcodec
 from inrcodec import metrics
-from inrcodec.encoding import deadline, encoder, estimate, goals
+from inrcodec.encoding import deadline, encoder, estimate
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.encoding.deadline import (
     LEAST_STEPS,
-    MANNERS,
     Deadline,
-    Manner,
     Pace,
     Timetable,
     choices,
     narrowed,
     shortened,
 )
-from inrcodec.encoding.estimate import Timing
-from inrcodec.encoding.plan import Plan, plan, work
 from inrcodec.errors import RequestError, TimeLimitError
 from inrcodec.families.siren import ladder
+from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import InitConfig, SirenArch, init
-from inrcodec.families.siren.quantize import part_due
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import FitConfig, Picture, Search, optimize
-from inrcodec.progress import Monitor, Progress
+from inrcodec.families.siren.plan import MANNERS, Manner, RoundingTiming, SirenPlan, plan
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.families.siren.trainer import Candidate, Trainer
+from inrcodec.families.training import Plan, Timing, TrainerOptions
+from inrcodec.fitting.loop import FitConfig, Search, optimize
+from inrcodec.fitting.target import Target
+from inrcodec.progress import Monitor, Progress, part_due
 from tests.cli.test_main import run
 from tests.encoding.test_resume import Resuming, ended
 from tests.support.pictures import waves
 
 CPU = torch.device("cpu")
-POINT = ladder.rung(50)
+POINT = ladder.point_of_quality(50)
 ARCH = ladder.choose_arch(256, 256, 3, POINT.weights_per_pixel)
 WEIGHTS = ARCH.param_count()
-SEARCHES = plan(EncoderConfig(), POINT, ARCH)
-TIMING = Timing(0.005, 0.01, 20, row=1e-4, square=2e-11, factor=1e-10, weight=1e-4, check=0.7)
+SEARCHES = plan(TrainerOptions(), POINT, ARCH)
+TIMING = Timing(0.005, 0.01, 20, RoundingTiming(row=1e-4, square=2e-11, factor=1e-10, weight=1e-4), check=0.7)
 """Of astronaut.png at the default quality, about, on two cores."""
 PROGRESSION = [1.5, 2, 3, 5, 10, 20, 30, 45, 60, 120]
 
@@ -69,10 +69,6 @@ class Looked(Clock):
         return self.time
 
 
-def seconds(searches: Plan, timing: Timing = TIMING, weights: int = WEIGHTS) -> float:
-    return estimate.seconds(timing, work(searches, weights), searches.fit)
-
-
 def within(left: float, searches: Plan = SEARCHES) -> list[deadline.Choice]:
     return list(choices(searches, TIMING, WEIGHTS, left, [1, 0.5, 0.25, 0.125]))
 
@@ -83,9 +79,9 @@ def test_every_plan_that_is_weighed_fits_and_has_no_more_steps_than_the_effort_a
     assert found
     for choice in found:
         count = round(choice.fraction * WEIGHTS)
-        taken = seconds(choice.searches, TIMING.of(choice.fraction, WEIGHTS), count)
+        taken = estimate.seconds(TIMING.of(choice.fraction, WEIGHTS), choice.plan, count)
         assert taken <= left + TIMING.step  # the fine-tuning's steps are rounded, not cut
-        assert LEAST_STEPS <= choice.searches.fit.steps <= SEARCHES.fit.steps
+        assert LEAST_STEPS <= choice.plan.fit.steps <= SEARCHES.fit.steps
 
 
 def test_more_time_promises_no_worse_a_picture() -> None:
@@ -96,8 +92,8 @@ def test_more_time_promises_no_worse_a_picture() -> None:
 
 @pytest.mark.parametrize("effort", range(1, 6))
 def test_what_is_chosen_promises_at_least_what_the_highest_effort_that_fits_does(effort: int) -> None:
-    plain = plan(EncoderConfig(effort=effort), POINT, ARCH)
-    best = min(choice.loss for choice in within(seconds(plain)))
+    plain = plan(TrainerOptions(effort), POINT, ARCH)
+    best = min(choice.loss for choice in within(estimate.seconds(TIMING, plain, WEIGHTS)))
     assert best <= deadline.deficit(plain.fit.steps) + MANNERS[0].loss + 1e-9
 
 
@@ -118,7 +114,7 @@ def test_a_limit_that_is_far_changes_nothing() -> None:
 def test_the_network_is_the_whole_one_where_that_can_be_fitted_and_a_smaller_one_of_a_large_picture(
     weights: int,
 ) -> None:
-    timing = replace(TIMING, step=TIMING.step * weights / WEIGHTS, row=TIMING.row * weights / WEIGHTS)
+    timing = replace(TIMING, step=TIMING.step * weights / WEIGHTS, rounding=TIMING.rounding.of(weights / WEIGHTS))
     point = narrowed(POINT, SEARCHES, timing, weights, Deadline(30, clock=Clock()))
     if weights == 4_000:
         assert point == POINT
@@ -164,10 +160,10 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def fitted(due: Callable[[], float], steps: int = 400) -> list[Progress]:
     arch = SirenArch((8, 6), 3)
-    network = Network(arch, init(arch, 0, InitConfig(w_max=10)), CPU)
+    network = FloatNetwork(arch, init(arch, 0, InitConfig(w_max=10)), CPU)
     seen: list[Progress] = []
     config = FitConfig(steps=steps, evaluate_every=20)
-    optimize(network, Picture(waves(24, 32), CPU), config, monitor=Monitor(report=seen.append, due=due))
+    optimize(PixelSums(network, Target(waves(24, 32), CPU)), config, monitor=Monitor(report=seen.append, due=due))
     return seen
 
 
@@ -202,9 +198,9 @@ def test_parts_of_a_search_are_due_one_after_the_other() -> None:
 def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, Clock, Plan], Timetable]:
     """A timetable of a limit, on a machine that `TIMING` is of."""
     monkeypatch.setattr(Deadline, "measure", lambda *arguments: TIMING)
-    network = Network(ARCH, init(ARCH, 0, InitConfig(w_max=10)), CPU)
-    picture = Picture(waves(8, 8), CPU)
-    return lambda limit, clock, searches: Timetable(Deadline(limit, 0.0, clock), searches, network, picture)
+    network = FloatNetwork(ARCH, init(ARCH, 0, InitConfig(w_max=10)), CPU)
+    candidate = Candidate(network, Target(waves(8, 8), CPU), POINT, TrainerOptions())
+    return lambda limit, clock, searches: Timetable(Deadline(limit, 0.0, clock), searches, candidate)
 
 
 @pytest.mark.parametrize("manner", MANNERS)
@@ -213,7 +209,9 @@ def test_rounding_is_the_planned_one_or_as_good_as_there_is_time_for_when_it_beg
     held: Callable[[float, Clock, Plan], Timetable], left: float, curved: int, manner: Manner
 ) -> None:
     clock, planned = Clock(), manner.of(SEARCHES)
-    quantize, monitor = held((left + 0.4) / 0.97, clock, planned).rounding(Monitor())
+    chosen, monitor = held((left + 0.4) / 0.97, clock, planned).rounding(Monitor())
+    assert isinstance(chosen, SirenPlan)
+    quantize = chosen.quantize
     assert (quantize.pixels if quantize.compensated else 0) == min(curved, manner.pixels)
     if left == 60:
         assert quantize == planned.quantize
@@ -231,19 +229,18 @@ def test_the_stages_after_the_fit_have_the_time_that_was_set_aside(
     monitor = held(limit, clock, searches).fitting(Monitor())
     while monitor.due() < 1:
         clock.tick(TIMING.step)
-    rest = replace(work(searches, WEIGHTS), steps=searches.quantize.refit.steps)
-    assert 0.97 * limit - 0.4 - clock.time == pytest.approx(estimate.seconds(TIMING, rest, searches.fit), abs=0.1)
+    rest = estimate.seconds(TIMING, searches, WEIGHTS, searches.steps[2])
+    assert 0.97 * limit - 0.4 - clock.time == pytest.approx(rest, abs=0.1)
 
 
 def test_what_is_timed_of_an_encode_is_all_of_it() -> None:
     image = waves(64, 64)
-    network = goals.start(image, ladder.rung(50), 0, CPU)
-    searches = plan(EncoderConfig(device="cpu"), ladder.rung(50), network.arch)
-    timing = estimate.measure(network, Picture(image, network.device), searches.fit, Looked())
+    candidate = Trainer(image, TrainerOptions(), CPU).start(POINT)
+    timing, weights = estimate.measure(candidate, candidate.plan().fit, Looked()), candidate.weights
     # Each part is timed from one look at the clock to the next but one, and what it then is of is divided by.
-    assert (timing.row, timing.weight) == (1 / 1024, 1 / min(32, network.arch.param_count()))
-    assert timing.square == 1 / 1024 / min(512, network.arch.param_count()) ** 2
-    assert timing.factor == 1 / network.arch.param_count() ** 3
+    assert (timing.rounding.row, timing.rounding.weight) == (1 / 1024, 1 / min(32, weights))
+    assert timing.rounding.square == 1 / 1024 / min(512, weights) ** 2
+    assert timing.rounding.factor == 1 / weights**3
     # float32 and float64 at once and twice the size, then twice by NumPy and once by torch; 8,192 points a second.
     assert timing.check == ((1 + 4) * 2 + 3) / 2
 
@@ -261,7 +258,7 @@ def test_what_is_reported_of_a_short_search_is_true_and_its_bytes_are_kept_to(
 
 
 def test_one_colour_in_place_of_the_search_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "optimize", lambda network, *arguments, **options: 0.0)
+    monkeypatch.setattr(encoder, "optimize", lambda *arguments, **options: 0.0)
     noise, said = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8), []
     config = EncoderConfig(effort=1, device="cpu")
     encoded = encoder.encode_with_report(noise, config, Monitor(note=said.append))
@@ -274,7 +271,7 @@ def test_a_search_under_a_limit_is_gone_on_with_in_another_number_of_steps(monke
     state = ended(200, config, image)
     assert (int(state["fit.next"]), int(state["fit.steps"])) == (200, 10_000)
     seen: list[Progress] = []
-    monkeypatch.setattr(encoder, "shortened", lambda searches, *rest: deadline.with_fit_steps(searches, 500))
+    monkeypatch.setattr(encoder, "shortened", lambda plan, *rest: plan.with_fit_steps(500))
     monkeypatch.setattr(encoder, "Timetable", lambda limit, *rest: Timetable(Deadline(None), *rest))
     encoder.encode_with_report(image, config, Monitor(report=seen.append), Resuming(state))
     assert (seen[0].begun, seen[0].step) == (10, 200)  # as much of it is over: a fiftieth

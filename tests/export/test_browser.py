@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
 
-from inrcodec import pixels
+from inrcodec import families, pixels
 from inrcodec.decoding.decoder import open_bytes
 from inrcodec.decoding.derivatives import shown_values
 from inrcodec.export import glsl
 from inrcodec.export import page as viewer
 from inrcodec.families.siren.network import SirenArch
-from inrcodec.format import container
 from tests.decoding.test_conformance import model_of
 from tests.export.test_page import data_of, network_of
 from tests.support.helpers import ROOT
@@ -211,7 +210,7 @@ def test_the_whole_picture_is_free_of_the_toolbar_and_as_large_as_can_be(
     model = dataclasses.replace(model_of(1.0, SirenArch((12, 10, 8), 3)), height=rows, width=columns)
     browser.resize(driver, *SCREENS[screen])
     try:
-        browser.show(driver, page_of(container.write(model)), "renderer=js")
+        browser.show(driver, page_of(families.write(model)), "renderer=js")
         drawn = (browser.pixels(driver) != (0x16, 0x18, 0x1B)).any(2)
         toolbar = driver.find_element("id", "toolbar").rect
     finally:

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inrcodec import pixels
+from inrcodec import families, pixels
 from inrcodec.decoding import derivatives
 from inrcodec.decoding.decoder import open_bytes
 from inrcodec.errors import BitstreamError, LimitError, RequestError
 from inrcodec.export import glsl
 from inrcodec.export import page as viewer
 from inrcodec.families.siren.network import SirenArch
-from inrcodec.format import container
 from inrcodec.format.limits import DecodeLimits
 from inrcodec.format.metadata import Metadata
 from tests.cli.test_main import run
@@ -27,7 +26,7 @@ from tests.support.helpers import ROOT, flat_symbols, small_model
 
 def data_of(channels: int = 3, *dims: int) -> bytes:
     """24x36 pixels."""
-    return container.write(model_of(1.0, SirenArch(dims or (12, 10, 8), channels)))
+    return families.write(model_of(1.0, SirenArch(dims or (12, 10, 8), channels)))
 
 
 def network_of(page: bytes) -> dict[str, object]:
@@ -52,8 +51,8 @@ def test_a_page_holds_the_symbols_and_the_steps(data: bytes) -> None:
     network = network_of(viewer.page(data, "x"))
     model = small_model()
     assert unpacked(str(network["symbols"])) == flat_symbols(model).tolist()
-    weights = model.symbols[0][0, 0] * network["steps"][0]  # type: ignore[index]
-    assert np.float32(weights) == model.dequantize()[0][0, 0] == weights
+    weights = model.network.symbols[0][0, 0] * network["steps"][0]  # type: ignore[index]
+    assert np.float32(weights) == model.network.dequantize()[0][0, 0] == weights
     assert (network["height"], network["width"], network["hidden"]) == (5, 7, [6, 5])
 
 
@@ -67,8 +66,8 @@ def test_white_is_that_of_the_derivatives_picture(channels: int) -> None:
 
 def test_of_a_large_picture_white_is_found_from_some_of_its_pixels() -> None:
     model = dataclasses.replace(model_of(1.0, SirenArch((12, 10, 8), 1)), height=600, width=900)
-    whites = network_of(viewer.page(container.write(model), "x"))["white"]
-    shown = np.abs(open_bytes(container.write(model)).laplacian(pixels.pixel_centres(600, 900)))
+    whites = network_of(viewer.page(families.write(model), "x"))["white"]
+    shown = np.abs(open_bytes(families.write(model)).laplacian(pixels.pixel_centres(600, 900)))
     assert whites["laplacian"] == pytest.approx(np.percentile(shown, 99.5), rel=0.05)  # type: ignore[index]
 
 
@@ -115,7 +114,7 @@ def test_a_page_says_what_the_file_is() -> None:
     texts = Outline(viewer.page(data, "photo.inr")).texts
     assert {"36 x 24, RGBA", "SIREN 2-12-10-8-4", "photo.inr"} <= set(texts)
     assert any(text.startswith(f"{len(data):,} bytes") for text in texts)
-    profiled = container.with_metadata(data, Metadata(icc=b"a profile"))
+    profiled = families.with_metadata(data, Metadata(icc=b"a profile"))
     assert b"ICC profile is not applied" in viewer.page(profiled, "x")
 
 
@@ -141,7 +140,9 @@ def test_the_command_lines_write_pages_shaders_and_weights(workdir: Path, capsys
     assert run("export --npz good.inr") == 0
     with np.load("good.npz") as arrays:
         assert list(arrays) == ["weight_1", "bias_1", "weight_2", "bias_2", "weight_3", "bias_3", "size"]
-        for found, expected in zip(arrays.values(), [*small_model().dequantize(), np.array([5, 7])], strict=True):
+        for found, expected in zip(
+            arrays.values(), [*small_model().network.dequantize(), np.array([5, 7])], strict=True
+        ):
             np.testing.assert_array_equal(found, expected)
 
 

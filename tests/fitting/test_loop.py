@@ -10,10 +10,12 @@ from torch import Tensor
 
 from inrcodec import pixels
 from inrcodec.compute.sine import Tape
+from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import InitConfig, SirenArch, init
-from inrcodec.families.siren.trainer import Network, split_matrices
+from inrcodec.families.siren.tensors import FloatNetwork, split_matrices
 from inrcodec.fitting import loop
-from inrcodec.fitting.loop import FitConfig, Picture, PixelSums, chunk_map, mse, optimize
+from inrcodec.fitting.loop import FitConfig, optimize
+from inrcodec.fitting.target import Target
 from inrcodec.progress import Monitor, Progress
 from tests.support.pictures import waves
 
@@ -22,29 +24,29 @@ ARCH = SirenArch((16, 12, 10), 3)
 IMAGE = waves(24, 32)
 
 
-def network(arch: SirenArch = ARCH) -> Network:
-    return Network(arch, init(arch, 0, InitConfig(w_max=10)), CPU)
+def network(arch: SirenArch = ARCH) -> FloatNetwork:
+    return FloatNetwork(arch, init(arch, 0, InitConfig(w_max=10)), CPU)
 
 
 def test_a_fit_finds_a_smooth_picture() -> None:
-    assert optimize(network(), Picture(IMAGE, CPU), FitConfig(steps=200)) > 30
+    assert optimize(PixelSums(network(), Target(IMAGE, CPU)), FitConfig(steps=200)) > 30
 
 
 def test_the_psnr_returned_is_that_of_the_network_left_behind() -> None:
-    fitted, picture = network(), Picture(IMAGE, CPU)
-    psnr = optimize(fitted, picture, FitConfig(steps=30))
+    fitted, picture = network(), Target(IMAGE, CPU)
+    psnr = optimize(PixelSums(fitted, picture), FitConfig(steps=30))
     values = fitted(torch.from_numpy(pixels.pixel_centres(24, 32))).detach().numpy()
     error = np.mean((values - pixels.to_unit(IMAGE).reshape(-1, 3)) ** 2)
     assert psnr == pytest.approx(10 * math.log10(4 / error), abs=1e-3)
 
 
 def test_the_picture_gives_every_pixel_its_centre_and_its_value() -> None:
-    coords, values = Picture(IMAGE, CPU).samples(torch.arange(24 * 32))
+    coords, values = Target(IMAGE, CPU).samples(torch.arange(24 * 32))
     assert np.array_equal(coords.numpy(), pixels.pixel_centres(24, 32))
     assert np.allclose(values.numpy(), pixels.to_unit(IMAGE).reshape(-1, 3), atol=1e-6)
 
 
-def derivatives(net: Network, coords: Tensor, signs: Tensor) -> Tensor:
+def derivatives(net: FloatNetwork, coords: Tensor, signs: Tensor) -> Tensor:
     """(N, n): d (signs . output) / d weight at each pixel, by autograd."""
     outputs = (net(coords) * signs).sum(1)
     rows = [torch.autograd.grad(output, list(net.values), retain_graph=True) for output in outputs]
@@ -60,19 +62,19 @@ def close(one: Tensor, other: Tensor, tolerance: float = 1e-5) -> bool:
 
 
 def test_the_gradient_is_that_of_the_mean_squared_error() -> None:
-    net, picture, index = network(), Picture(IMAGE, CPU), torch.arange(0, 768, 5)
+    net, picture, index = network(), Target(IMAGE, CPU), torch.arange(0, 768, 5)
     coords, target = picture.samples(index)
     (net(coords) - target).square().mean().backward()
-    found = split_matrices(PixelSums(net, picture, 64, map).gradient(net.snapshot(), index))
+    found = split_matrices(PixelSums(net, picture, 64).gradient(net.snapshot(), index))
     for value, gradient in zip(net.values, found, strict=True):
         assert value.grad is not None
         assert close(gradient, value.grad)
 
 
 def test_the_error_is_that_of_the_outputs_at_the_tensors_asked_for() -> None:
-    net, picture, index = network(), Picture(IMAGE, CPU), torch.arange(0, 768, 5)
+    net, picture, index = network(), Target(IMAGE, CPU), torch.arange(0, 768, 5)
     at = [value + 0.01 for value in net.snapshot()]
-    found = PixelSums(net, picture, 64, map).squared_error(at, index)
+    found = PixelSums(net, picture, 64).squared_error(at, index)
     net.load(at)
     coords, target = picture.samples(index)
     assert found == pytest.approx((net(coords) - target).square().sum().item(), rel=1e-5)
@@ -80,25 +82,25 @@ def test_the_error_is_that_of_the_outputs_at_the_tensors_asked_for() -> None:
 
 @pytest.mark.parametrize("most", [768, 767, 100])
 def test_the_mean_squared_error_is_that_of_evenly_spread_pixels(most: int) -> None:
-    net, picture = network(), Picture(IMAGE, CPU)
+    net, picture = network(), Target(IMAGE, CPU)
     coords, target = picture.samples(torch.from_numpy(pixels.spread(24, 32, most)))
     expected = (net(coords) - target).square().mean().item()
-    assert mse(PixelSums(net, picture, 100, map), net.snapshot(), most) == pytest.approx(expected, rel=1e-5)
+    assert PixelSums(net, picture, 100).mse(net.snapshot(), most) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_jacobian_is_that_of_autograd_pixel_by_pixel(channels: int) -> None:
-    net, picture = network(SirenArch((6, 5), channels)), Picture(waves(24, 32, channels), CPU)
+    net, picture = network(SirenArch((6, 5), channels)), Target(waves(24, 32, channels), CPU)
     index, signs = torch.arange(0, 768, 50), signs_of(16, channels)
-    found = PixelSums(net, picture, 64, map).jacobian(net.snapshot(), index, signs)
+    found = PixelSums(net, picture, 64).jacobian(net.snapshot(), index, signs)
     expected = derivatives(net, picture.samples(index)[0], signs)
     assert found.shape == (net.arch.param_count(), 16)
     assert all(close(a, b) for a, b in zip(found.T, expected, strict=True))
 
 
 def test_squares_are_the_sums_of_squares_of_the_jacobians_rows() -> None:
-    net, picture, index, signs = network(), Picture(IMAGE, CPU), torch.arange(0, 768, 3), signs_of(256)
-    sums = PixelSums(net, picture, 100, map)
+    net, picture, index, signs = network(), Target(IMAGE, CPU), torch.arange(0, 768, 3), signs_of(256)
+    sums = PixelSums(net, picture, 100)
     squares = split_matrices(sums.squares(net.snapshot(), index, signs))
     expected = sums.jacobian(net.snapshot(), index, signs).square().sum(1)
     assert close(torch.cat([part.flatten() for part in squares]), expected)
@@ -107,12 +109,12 @@ def test_squares_are_the_sums_of_squares_of_the_jacobians_rows() -> None:
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("chunk", [7, 100, 384, 4096])
 def test_sums_over_pixels_do_not_depend_on_the_chunks(chunk: int, threads: int) -> None:
-    net, picture, index, signs = network(), Picture(IMAGE, CPU), torch.arange(0, 768, 2), signs_of(384)
-    at, whole, before = net.snapshot(), PixelSums(net, picture, 10**4, map), torch.get_num_threads()
+    net, picture, index, signs = network(), Target(IMAGE, CPU), torch.arange(0, 768, 2), signs_of(384)
+    at, whole, before = net.snapshot(), PixelSums(net, picture, 10**4), torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with chunk_map(CPU) as run:
-            parts = PixelSums(net, picture, chunk, run)
+        parts = PixelSums(net, picture, chunk)
+        with parts.working():
             error, gradient = parts.squared_error(at, index), parts.gradient(at, index)
             squares = parts.squares(at, index, signs)
     finally:
@@ -123,9 +125,10 @@ def test_sums_over_pixels_do_not_depend_on_the_chunks(chunk: int, threads: int) 
 
 
 def test_a_failure_in_a_chunk_is_raised() -> None:
-    net, picture = network(), Picture(IMAGE, CPU)
-    with chunk_map(CPU) as run, pytest.raises(IndexError):
-        PixelSums(net, picture, 100, run).squared_error(net.snapshot(), torch.tensor([0, 768 * 24]))
+    net, picture = network(), Target(IMAGE, CPU)
+    sums = PixelSums(net, picture, 100)
+    with sums.working(), pytest.raises(IndexError):
+        sums.squared_error(net.snapshot(), torch.tensor([0, 768 * 24]))
 
 
 def test_threads_leave_no_trace_in_the_weights_or_in_torch() -> None:
@@ -133,7 +136,7 @@ def test_threads_leave_no_trace_in_the_weights_or_in_torch() -> None:
     for threads in (1, 3):
         torch.set_num_threads(threads)
         fitted = network()
-        optimize(fitted, Picture(IMAGE, CPU), FitConfig(steps=20, chunk=100))
+        optimize(PixelSums(fitted, Target(IMAGE, CPU), 100), FitConfig(steps=20))
         assert torch.get_num_threads() == threads
         results.append(fitted.snapshot())
     torch.set_num_threads(before)
@@ -143,7 +146,7 @@ def test_threads_leave_no_trace_in_the_weights_or_in_torch() -> None:
 def test_same_seed_same_weights_other_seed_other_weights() -> None:
     def weights(seed: int) -> Tensor:
         fitted = network()
-        optimize(fitted, Picture(IMAGE, CPU), FitConfig(steps=10, batch=100, seed=seed))
+        optimize(PixelSums(fitted, Target(IMAGE, CPU)), FitConfig(steps=10, batch=100, seed=seed))
         return fitted.snapshot()[0]
 
     assert torch.equal(weights(0), weights(0))
@@ -154,24 +157,24 @@ def test_divergence_goes_back_to_the_best_and_halves_the_rate_so_many_times_at_m
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looks = iter([1.0, 0.1, math.nan, 9.0, math.inf, 0.09, 5.0, 0.01])
-    monkeypatch.setattr(loop, "mse", lambda *arguments: next(looks))
+    monkeypatch.setattr(PixelSums, "mse", lambda *arguments: next(looks))
     seen: list[Progress] = []
     config = FitConfig(steps=1000, evaluate_every=1, restarts=3)
-    psnr = optimize(network(), Picture(IMAGE, CPU), config, monitor=Monitor(report=seen.append))
+    psnr = optimize(PixelSums(network(), Target(IMAGE, CPU)), config, monitor=Monitor(report=seen.append))
     assert psnr == pytest.approx(10 * math.log10(4 / 0.09))
     assert [progress.step for progress in seen] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_retreat_restores_the_best_weights_and_warms_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = iter([1.0, 0.1, math.nan])
-    monkeypatch.setattr(loop, "mse", lambda *arguments: next(looks))
+    monkeypatch.setattr(PixelSums, "mse", lambda *arguments: next(looks))
     now: list[Tensor] = []
 
     def watched(values: Sequence[Tensor], progress: float) -> list[Tensor]:
         now[:] = [value.clone() for value in values]
         return list(values)
 
-    sums = PixelSums(network(), Picture(IMAGE, CPU), 2048, map)
+    sums = PixelSums(network(), Target(IMAGE, CPU), 2048)
     config = FitConfig(steps=1000)
     search = loop.Search(sums, config, watched)
     for step in range(3):
@@ -206,7 +209,7 @@ def test_when_stopped_the_fit_ends_with_the_best_so_far() -> None:
     seen: list[Progress] = []
     monitor = Monitor(report=seen.append, stopped=lambda: next(asked))
     config = FitConfig(steps=10_000, evaluate_every=50)
-    psnr = optimize(network(), Picture(IMAGE, CPU), config, monitor=monitor)
+    psnr = optimize(PixelSums(network(), Target(IMAGE, CPU)), config, monitor=monitor)
     assert psnr > seen[0].psnr
     assert seen[-1].step == 50
 
@@ -214,7 +217,7 @@ def test_when_stopped_the_fit_ends_with_the_best_so_far() -> None:
 def test_a_perfect_fit_ends_early() -> None:
     seen: list[Progress] = []
     constant = np.full((8, 8, 3), 77, np.uint8)
-    optimize(network(), Picture(constant, CPU), FitConfig(steps=20_000), monitor=Monitor(report=seen.append))
+    optimize(PixelSums(network(), Target(constant, CPU)), FitConfig(steps=20_000), monitor=Monitor(report=seen.append))
     assert seen[-1].step < 10_000
     assert seen[-1].psnr > 60
 
@@ -224,7 +227,7 @@ def test_the_gradient_is_taken_at_the_projection_and_the_projection_is_delivered
         return [values[0], *[torch.zeros_like(value) for value in values[1:]]]
 
     fitted = network()
-    optimize(fitted, Picture(IMAGE, CPU), FitConfig(steps=5), first_layer_only)
+    optimize(PixelSums(fitted, Target(IMAGE, CPU)), FitConfig(steps=5), first_layer_only)
     assert all(not value.any() for value in fitted.snapshot()[1:])
 
 
@@ -232,18 +235,18 @@ def test_memory_does_not_grow_with_the_picture_beyond_the_picture() -> None:
     sizes: list[int] = []
     rooms: list[int] = []
 
-    class CountingPicture(Picture):
+    class CountingTarget(Target):
         def samples(self, index: Tensor) -> tuple[Tensor, Tensor]:
             sizes.append(len(index))
             return super().samples(index)
 
-    class CountingNetwork(Network):
+    class CountingNetwork(FloatNetwork):
         def tape(self, pixels: int) -> Tape:
             rooms.append(pixels)
             return super().tape(pixels)
 
     net = CountingNetwork(ARCH, init(ARCH, 0, InitConfig()), CPU)
-    optimize(net, CountingPicture(waves(400, 500), CPU), FitConfig(steps=3, evaluate_pixels=20_000))
+    optimize(PixelSums(net, CountingTarget(waves(400, 500), CPU)), FitConfig(steps=3, evaluate_pixels=20_000))
     assert max(sizes) <= FitConfig().chunk
     assert sum(sizes) < 200_000
     assert max(rooms) <= FitConfig().chunk

@@ -8,19 +8,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from inrcodec import metrics, pixels
+from inrcodec import families, metrics, pixels
 from inrcodec.compute.sine import Tape
 from inrcodec.decoding import decoder
 from inrcodec.encoding import encoder
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.encoding.encoder import Encoded, encode_with_report
-from inrcodec.encoding.plan import Plan
 from inrcodec.errors import EncodeError, ResourceError
-from inrcodec.families.siren import ladder
+from inrcodec.families import StoredPicture
+from inrcodec.families.siren import ladder, trainer
+from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import InitConfig, SirenArch, init
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import FitConfig, Picture, PixelSums, chunk_map, optimize
-from inrcodec.format import container
+from inrcodec.families.siren.plan import SirenPlan
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.fitting.loop import FitConfig, optimize
+from inrcodec.fitting.target import Target
 from inrcodec.progress import SILENT, Monitor
 from tests.support.pictures import waves
 
@@ -61,12 +63,12 @@ def test_no_file_is_worse_than_one_colour(name: str, target: dict[str, float]) -
 
 @pytest.mark.parametrize("factor", [100, 1e6])
 def test_a_rate_far_too_high_ends_no_worse_than_one_colour(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
-    def too_fast(*arguments: object) -> Plan:
+    def too_fast(*arguments: object) -> SirenPlan:
         found = plan(*arguments)
-        return dataclasses.replace(found, fit=dataclasses.replace(found.fit, rate=factor * found.fit.rate))
+        return found.with_fit(dataclasses.replace(found.fit, rate=factor * found.fit.rate))
 
-    plan = encoder.plan
-    monkeypatch.setattr(encoder, "plan", too_fast)
+    plan = trainer.plan
+    monkeypatch.setattr(trainer, "plan", too_fast)
     check(PICTURES["waves"], encode_with_report(PICTURES["waves"], FAST))
 
 
@@ -78,8 +80,8 @@ def test_an_encode_stopped_at_once_is_no_worse_than_one_colour() -> None:
 def test_a_network_of_one_colour_draws_every_code_exactly(channels: int) -> None:
     for code in range(256):
         colour = np.full(channels, code, np.uint8)
-        model = ladder.one_colour(2, 3, pixels.to_unit(colour))
-        assert (decoder.decode(container.write(model)) == code).all()
+        stored = StoredPicture(ladder.one_colour(pixels.to_unit(colour)), 2, 3)
+        assert (decoder.decode(families.write(stored)) == code).all()
 
 
 Gradient = Callable[[PixelSums, Sequence[Tensor], Tensor], list[Tensor]]
@@ -98,7 +100,7 @@ def spoiling(steps: set[int], value: float) -> Gradient:
     return gradient
 
 
-BUSY = Picture(np.clip(waves(48, 64) + RNG.normal(0, 12, (48, 64, 3)), 0, 255).astype(np.uint8), CPU)
+BUSY = Target(np.clip(waves(48, 64) + RNG.normal(0, 12, (48, 64, 3)), 0, 255).astype(np.uint8), CPU)
 ARCH = SirenArch((16, 12, 10), 3)
 
 
@@ -109,8 +111,9 @@ STEPS = 600
 
 def fitted(monitor: Monitor = SILENT, seed: int = 0) -> float:
     """PSNR of a fit of the busy picture, whose grain no network of this size finds."""
-    network = Network(ARCH, init(ARCH, seed, InitConfig(w_max=10)), CPU)
-    return optimize(network, BUSY, FitConfig(steps=STEPS, batch=2048, seed=seed), monitor=monitor)
+    network = FloatNetwork(ARCH, init(ARCH, seed, InitConfig(w_max=10)), CPU)
+    sums = PixelSums(network, BUSY, note=monitor.note)
+    return optimize(sums, FitConfig(steps=STEPS, batch=2048, seed=seed), monitor=monitor)
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +214,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch: pytest.Mon
         encode_with_report(waves(8, 8), FAST)
 
 
-class NoMemory(Network):
+class NoMemory(FloatNetwork):
     """Claims to be on a GPU, of which no memory is to be had."""
 
     def tape(self, pixels: int) -> Tape:
@@ -221,12 +224,11 @@ class NoMemory(Network):
 def test_a_gpu_without_memory_hands_the_sums_over_to_the_cpu() -> None:
     arch = SirenArch((16, 12, 10), 3)
     params = init(arch, 0, InitConfig(w_max=10))
-    there, here, picture = NoMemory(arch, params, CPU), Network(arch, params, CPU), Picture(waves(24, 32), CPU)
+    there, here, picture = NoMemory(arch, params, CPU), FloatNetwork(arch, params, CPU), Target(waves(24, 32), CPU)
     there.device = torch.device("cuda")
     notes: list[str] = []
-    sums, at, index = PixelSums(there, picture, 100, map, notes.append), here.snapshot(), torch.arange(768)
-    with chunk_map(CPU) as run:
-        expected = PixelSums(here, picture, 100, run).gradient(at, index)
+    sums, at, index = PixelSums(there, picture, 100, notes.append), here.snapshot(), torch.arange(768)
+    expected = PixelSums(here, picture, 100).gradient(at, index)
     assert all(torch.equal(one, other) for one, other in zip(sums.gradient(at, index), expected, strict=True))
     assert notes[0] == "out of memory: going on with 65536 pixels at once"
     assert notes[-2:] == [

@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inrcodec import fleet, metrics
+from inrcodec import families, fleet, metrics
 from inrcodec.decoding import decoder
 from inrcodec.encoding import encoder
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.errors import InputImageError, OutputError, RequestError
 from inrcodec.families.siren import ladder
 from inrcodec.fleet import Existing, Order, Picture, manifest, stores
-from inrcodec.format import container
 from inrcodec.pictures import save
 from inrcodec.pictures.load import Source, load, to_array
 from inrcodec.progress import Monitor
@@ -60,7 +59,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
             monitor.note(note)
         height, width, _ = source.codes.shape
         colour = source.codes.mean((0, 1)).astype(np.float32) / 256 + (config.quality or 0) / 1000
-        return encoder.Encoded(container.write(ladder.one_colour(height, width, colour)), height, width, 10.0, ())
+        data = families.write(families.StoredPicture(ladder.one_colour(colour), height, width))
+        return encoder.Encoded(data, height, width, 10.0, ())
 
     monkeypatch.setattr(encoder, "encode_with_report", encode)
     monkeypatch.setattr(fleet, "_finished", list)
@@ -211,7 +211,7 @@ def test_what_is_not_known_to_be_this_work_is_a_failure_until_it_is_said_what_be
     assert Path("out/a.inr").read_bytes() == before
     assert again(config, Existing.REPLACE) == ["written", "done" if rest == "done" else "written"]
     assert again(config) == again(config, Existing.REPLACE) == ["done", "done"]
-    assert container.read(Path("out/a.inr").read_bytes()).width == 9
+    assert families.read(Path("out/a.inr").read_bytes()).width == 9
 
 
 def test_lines_of_an_old_manifest_are_not_lost(again: Callable[..., list[str]]) -> None:

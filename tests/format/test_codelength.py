@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from inrcodec.families.siren.network import hidden_biases
 from inrcodec.format import codelength
 from inrcodec.format.codelength import PARAMETER_BITS, SCALES
 from inrcodec.format.entropy import MAX_SYMBOL
@@ -82,7 +83,11 @@ def test_a_constant_tensor_costs_little_but_its_parameters(value: int) -> None:
 
 def test_ascending_hidden_biases_are_measured_by_their_differences_and_no_other_tensor() -> None:
     up, down = np.array([0, 3, 3, 9], np.int32), np.array([9, 3, 3, 0], np.int32)
-    model, laplace = codelength.model_bits, codelength.laplace_bits
+    laplace = codelength.laplace_bits
+
+    def model(tensors: list[np.ndarray]) -> float:
+        return codelength.model_bits(tensors, hidden_biases(len(tensors)))
+
     differences = np.array([0, 3, 0, 6])
     assert model([up, up, up, up]) == pytest.approx(3 * laplace(up) + codelength.geometric_bits(differences))
     assert model([up, down, up, up]) == pytest.approx(3 * laplace(up) + laplace(down))

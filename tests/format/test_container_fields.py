@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from inrcodec import families
 from inrcodec.errors import CorruptError, InrError, LimitError, UnsupportedError
-from inrcodec.families.siren.model import QuantizedModel
-from inrcodec.format import container, entropy
+from inrcodec.families import StoredPicture
+from inrcodec.format import entropy
 from inrcodec.format.limits import DecodeLimits
 from tests.support.helpers import RAW, header, same_model, seal, section, siren, small_model_for, weights_by
 
@@ -55,13 +56,13 @@ BROKEN_SECTIONS = [
 @pytest.mark.parametrize(("complaint", "fields"), BROKEN_FIELDS, ids=names(BROKEN_FIELDS))
 def test_an_illegal_field_is_corrupt_and_named(complaint: str, fields: bytes) -> None:
     with pytest.raises(CorruptError, match=complaint):
-        container.read(seal(fields))
+        families.read(seal(fields))
 
 
 @pytest.mark.parametrize(("complaint", "sections"), BROKEN_SECTIONS, ids=names(BROKEN_SECTIONS))
 def test_an_illegal_section_is_corrupt_and_named(complaint: str, sections: bytes) -> None:
     with pytest.raises(CorruptError, match=complaint):
-        container.read(seal(header() + sections))
+        families.read(seal(header() + sections))
 
 
 UNKNOWN = [
@@ -80,19 +81,19 @@ UNKNOWN = [
 @pytest.mark.parametrize(("complaint", "body"), UNKNOWN, ids=names(UNKNOWN))
 def test_what_only_a_newer_decoder_may_know_is_unsupported_and_named(complaint: str, body: bytes) -> None:
     with pytest.raises(UnsupportedError, match=complaint):
-        container.read(seal(body))
+        families.read(seal(body))
 
 
 @pytest.mark.parametrize(
     "tail", [NOTE, section(0xFF, b""), NOTE + section(0x91, bytes(300))], ids=["one", "empty", "two"]
 )
-def test_ancillary_sections_are_ignored(model: QuantizedModel, tail: bytes) -> None:
-    assert same_model(container.read(seal(header() + siren() + tail)), model)
+def test_ancillary_sections_are_ignored(model: StoredPicture, tail: bytes) -> None:
+    assert same_model(families.read(seal(header() + siren() + tail)), model)
 
 
 @pytest.mark.parametrize("coder", entropy.CODERS)
 def test_every_coder_is_read(coder: int) -> None:
-    assert same_model(container.read(seal(header() + siren(weights=weights_by(coder)))), small_model_for(coder))
+    assert same_model(families.read(seal(header() + siren(weights=weights_by(coder)))), small_model_for(coder))
 
 
 Reader = Callable[[bytes], object]
@@ -120,24 +121,24 @@ HUGE = [
 
 
 @pytest.mark.parametrize(("limit", "data"), HUGE, ids=names(HUGE))
-@pytest.mark.parametrize("reader", [container.read, container.read_header])
+@pytest.mark.parametrize("reader", [families.read, families.read_header])
 def test_a_legal_file_over_a_limit_names_it_and_allocates_nothing(reader: Reader, limit: str, data: bytes) -> None:
     assert refusal_peak(LimitError, f"--limit {limit}=", lambda: reader(data)) < 100_000
 
 
 @pytest.mark.parametrize("limits", [DecodeLimits(max_side=7, max_weights=71, max_file_bytes=106)])
-def test_a_file_at_its_limits_is_read(model: QuantizedModel, data: bytes, limits: DecodeLimits) -> None:
-    assert same_model(container.read(data, limits), model)
+def test_a_file_at_its_limits_is_read(model: StoredPicture, data: bytes, limits: DecodeLimits) -> None:
+    assert same_model(families.read(data, limits), model)
 
 
 @pytest.mark.parametrize("limit", [{"max_side": 6}, {"max_weights": 70}, {"max_file_bytes": 105}])
 def test_a_file_one_over_a_limit_is_refused(data: bytes, limit: dict[str, int]) -> None:
     with pytest.raises(LimitError, match=next(iter(limit))):
-        container.read(data, DecodeLimits(**limit))
+        families.read(data, DecodeLimits(**limit))
 
 
 @pytest.mark.parametrize("coder", entropy.CODERS)
 def test_absurd_sizes_in_the_weights_stay_within_the_file(coder: int) -> None:
     """4 million weights are allowed, and a file that promises them without holding them costs no more than 16 MiB."""
     data = seal(header() + siren(4, (1024,) * 4, bytes(10), weights_by(coder)))
-    assert refusal_peak(CorruptError, "weights", lambda: container.read(data)) < 16 << 20
+    assert refusal_peak(CorruptError, "weights", lambda: families.read(data)) < 16 << 20

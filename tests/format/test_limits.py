@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 import zstandard
 
+from inrcodec import families
 from inrcodec.compute.sine import Forward
 from inrcodec.decoding import decoder
 from inrcodec.errors import CorruptError, InrError, LimitError, RequestError, ResourceError, StoppedError
-from inrcodec.format import container, entropy
+from inrcodec.format import entropy
 from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 from tests.support.helpers import header, python, seal, section, small_model, zstd_frame
 from tests.support.helpers import siren as siren_section
 from tools.attack import worst_file
 
-SMALL = container.write(small_model())
+SMALL = families.write(small_model())
 EXTRAS = seal(header() + siren_section() + section(0x90, bytes(30)) + section(0x91, bytes(20)))
 SIZE = (40, 30)
 WORK = 40 * 30 * 71
@@ -207,12 +208,12 @@ def of_zeros(frame: bytes) -> bytes:
 
 
 def test_a_frame_of_zeros_is_read() -> None:
-    assert not any(np.any(symbols) for symbols in container.read(of_zeros(zstd_frame(ZEROS))).symbols)
+    assert not any(np.any(symbols) for symbols in families.read(of_zeros(zstd_frame(ZEROS))).network.symbols)
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_of_zstd_is_refused_at_once(bomb: str) -> None:
-    refused(CorruptError, lambda: container.read(of_zeros(BOMBS[bomb])))
+    refused(CorruptError, lambda: families.read(of_zeros(BOMBS[bomb])))
 
 
 @pytest.mark.parametrize("frame", [BOMBS["ratio 32,768 to 1"], b"", zstd_frame(ZEROS)], ids=["bomb", "empty", "short"])
@@ -220,7 +221,7 @@ def test_a_frame_takes_no_memory_for_what_a_header_only_promises(frame: bytes) -
     tracemalloc.start()
     try:
         with pytest.raises(CorruptError):
-            entropy.CODERS[1].decode(b"\0" + frame, [2**22 - 3, 3])
+            entropy.CODERS[1].decode(b"\0" + frame, [2**22 - 3, 3], ())
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
@@ -241,10 +242,10 @@ def test_the_dearest_file_of_1_kib_takes_at_most_2_to_the_40_multiplications(mon
     picture = worst()
     monkeypatch.setattr(Forward, "forward", counting_points(chunks))
     picture.render()
-    work = sum(chunks) * picture.model.arch.param_count()
+    work = sum(chunks) * picture.stored.network.arch.param_count()
     assert len(worst_file.worst_file()) == 1024
     assert 0.99 * 2**40 < work <= 2**40
-    assert max(chunks) * picture.model.arch.param_count() <= 2**30
+    assert max(chunks) * picture.stored.network.arch.param_count() <= 2**30
     with pytest.raises(LimitError, match="max_macs_per_byte"):
         picture.render((515, 512))
 
@@ -265,4 +266,4 @@ def test_a_frame_is_not_called_damaged_because_memory_ends(monkeypatch: pytest.M
 
     monkeypatch.setattr(zstandard, "ZstdDecompressor", lambda **options: Starved())
     with pytest.raises(ResourceError):
-        container.read(of_zeros(zstd_frame(ZEROS)))
+        families.read(of_zeros(zstd_frame(ZEROS)))

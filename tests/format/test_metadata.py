@@ -10,18 +10,19 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 import inrcodec
+from inrcodec import families
 from inrcodec.encoding import encoder
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.errors import BitstreamError, LimitError, RequestError
 from inrcodec.format import container
 from inrcodec.format.limits import DecodeLimits
-from inrcodec.format.metadata import KINDS, Metadata, parse_kinds
+from inrcodec.format.metadata import KINDS, Metadata, metadata_bytes, parse_kinds
 from inrcodec.pictures.load import Source, load
 from tests.support.helpers import header, seal, section, small_model
 from tests.support.helpers import siren as siren_section
 from tests.support.pictures import waves
 
-FILE = container.write(small_model())
+FILE = families.write(small_model())
 OTHER_PROFILE = bytes(16) + b"RGB " + bytes(range(200)) * 2
 GREY_PROFILE = bytes(16) + b"GRAY" + bytes(99)
 EXIF = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
@@ -35,17 +36,17 @@ blocks = st.binary(max_size=200) | st.binary(min_size=1, max_size=9).map(lambda 
 @given(blocks, blocks, blocks)
 def test_what_is_put_into_a_file_is_found_in_it(icc: bytes, exif: bytes, xmp: bytes) -> None:
     metadata = Metadata(icc, exif, xmp)
-    data = container.with_metadata(FILE, metadata)
-    assert container.metadata_of(data) == metadata
-    assert container.serialise(container.parse(data)) == data
-    assert len(FILE) <= len(data) <= len(FILE) + container.metadata_bytes(metadata)
-    assert container.with_metadata(data, Metadata()) == FILE
+    data = families.with_metadata(FILE, metadata)
+    assert families.metadata_of(data) == metadata
+    assert container.serialise(container.parse(data, families.FAMILIES)) == data
+    assert len(FILE) <= len(data) <= len(FILE) + metadata_bytes(metadata)
+    assert families.with_metadata(data, Metadata()) == FILE
 
 
 def test_metadata_changes_no_sample_and_is_counted_apart() -> None:
-    data = container.with_metadata(FILE, EVERYTHING)
+    data = families.with_metadata(FILE, EVERYTHING)
     assert np.array_equal(inrcodec.decode(data), inrcodec.decode(FILE))
-    parts = container.section_sizes(data)
+    parts = families.section_sizes(data)
     assert sum(parts.values()) == len(data)
     assert all(0 < parts[kind] <= len(getattr(EVERYTHING, kind)) + 1 for kind in KINDS)
 
@@ -55,16 +56,16 @@ def with_section(key: int, payload: bytes) -> bytes:
 
 
 def test_a_block_at_its_limit_is_read_and_one_over_is_refused() -> None:
-    data = container.with_metadata(FILE, Metadata(xmp=bytes(1000)))
-    assert len(container.metadata_of(data, DecodeLimits(max_ancillary_bytes=1000)).xmp) == 1000
+    data = families.with_metadata(FILE, Metadata(xmp=bytes(1000)))
+    assert len(families.metadata_of(data, DecodeLimits(max_ancillary_bytes=1000)).xmp) == 1000
     with pytest.raises(LimitError, match="max_ancillary_bytes"):
-        container.metadata_of(data, DecodeLimits(max_ancillary_bytes=999))
+        families.metadata_of(data, DecodeLimits(max_ancillary_bytes=999))
 
 
 @given(st.binary(max_size=30), st.sampled_from([0x81, 0x82, 0x83]))
 def test_no_block_raises_anything_else(payload: bytes, key: int) -> None:
     with contextlib.suppress(BitstreamError, LimitError):
-        container.metadata_of(with_section(key, payload))
+        families.metadata_of(with_section(key, payload))
 
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -111,7 +112,7 @@ def test_exif_and_xmp_are_found_and_the_orientation_is_taken_out(tmp_path: Path,
 def test_the_encoder_keeps_what_is_asked_for(kinds: tuple[str, ...]) -> None:
     source = Source(waves(8, 8), EVERYTHING)
     data = inrcodec.encode(source, EncoderConfig(effort=1, device="cpu", metadata=kinds))
-    assert container.metadata_of(data) == EVERYTHING.only(kinds)
+    assert families.metadata_of(data) == EVERYTHING.only(kinds)
     assert np.array_equal(inrcodec.decode(data), inrcodec.decode(inrcodec.encode(source.codes, FAST)))
 
 

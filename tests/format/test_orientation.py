@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 import inrcodec
+from inrcodec import families
 from inrcodec.encoding import encoder
 from inrcodec.format import container, orientation
 from inrcodec.format.limits import DEFAULT_LIMITS
-from inrcodec.format.metadata import KINDS, Metadata
+from inrcodec.format.metadata import KINDS, Metadata, _block
 from inrcodec.pictures import save
 from inrcodec.pictures.load import Source, load_bytes
 from tests.support.helpers import small_model
@@ -134,9 +135,9 @@ def test_the_file_that_is_saved_shows_an_upright_picture() -> None:
     photo("JPEG", 6).save(buffer, "INR", effort=1, exif=exif_of(6), xmp=xmp_of(6), device="cpu")
     image = Image.open(buffer)
     assert (image.size, image.getexif().get(0x0112, 1)) == ((6, 9), 1)
-    assert container.metadata_of(buffer.getvalue()).exif == orientation.upright_exif(exif_of(6).tobytes())
+    assert families.metadata_of(buffer.getvalue()).exif == orientation.upright_exif(exif_of(6).tobytes())
     assert ImageOps.exif_transpose(image).size == (6, 9)
-    assert turn_in(container.metadata_of(buffer.getvalue())) == 1
+    assert turn_in(families.metadata_of(buffer.getvalue())) == 1
 
 
 @pytest.mark.parametrize("kind", ["exif", "icc_profile", "xmp"])
@@ -150,15 +151,15 @@ def old_file(turn: int) -> bytes:
     """As an encoder that did not look into blocks has written it."""
     exif = exif_of(turn).tobytes().removeprefix(b"Exif\0\0")
     blocks = SimpleNamespace(icc=b"", exif=exif, xmp=xmp_of(turn))
-    return container.with_metadata(container.write(small_model()), blocks)  # type: ignore[arg-type]
+    return families.with_metadata(families.write(small_model()), blocks)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
 def test_no_wrong_orientation_of_an_older_file_is_handed_on(kind: str) -> None:
     data = old_file(6)
-    payload = dict(container.parse(data).sections)[0x82]
-    assert b"\x01\x12" in container._block("EXIF", payload, DEFAULT_LIMITS)  # the test would be none without
-    metadata = container.metadata_of(data)
+    payload = dict(container.parse(data, families.FAMILIES).sections)[0x82]
+    assert b"\x01\x12" in _block("EXIF", payload, DEFAULT_LIMITS)  # the test would be none without
+    metadata = families.metadata_of(data)
     written = Image.open(io.BytesIO(save.to_file(inrcodec.decode(data), kind, metadata)))
     opened = Image.open(io.BytesIO(data))
     for image in (written, opened):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inrcodec.format import container
+from inrcodec import families
 from tests.support.helpers import ROOT, python, small_model
 
 PACKAGE = ROOT / "inrcodec"
@@ -13,6 +13,7 @@ PACKAGE = ROOT / "inrcodec"
 WATCHED = """
 import sys
 from inrcodec.decoding import decoder
+from inrcodec.errors import ChecksumError
 data, bad = bytes.fromhex(sys.argv[1]), bytes.fromhex(sys.argv[2])
 decoder.decode(data, (9, 9))
 seen = []
@@ -23,7 +24,7 @@ for size in ((9, 9), (3, 2), (40, 50), (1, 1)):
 decoder.decode(data, exact=True)
 try:
     decoder.decode(bad)
-except decoder.container.ChecksumError:
+except ChecksumError:
     pass
 {extra}
 print(*seen)
@@ -33,7 +34,7 @@ print(*seen)
 
 def events(extra: str = "") -> set[str]:
     """The events of decoding good and bad bytes, and of `extra`."""
-    data = container.write(small_model())
+    data = families.write(small_model())
     process = python("-c", WATCHED.format(extra=extra), data.hex(), (data[:-1] + b"\0").hex())
     assert process.returncode == 0, process.stderr
     return set(process.stdout.decode().split())

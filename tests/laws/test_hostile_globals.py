@@ -7,21 +7,22 @@ import sys
 import numpy as np
 import pytest
 
+from inrcodec import families
 from inrcodec.decoding import conformance, decoder
-from inrcodec.families.siren.model import QuantizedModel
+from inrcodec.families import StoredPicture
 from inrcodec.families.siren.network import SirenArch
-from inrcodec.format import container
+from inrcodec.families.siren.stored import SirenNetwork
 from tests.support.helpers import ENVIRONMENT, small_model
 
 
-def tiny() -> QuantizedModel:
+def tiny() -> StoredPicture:
     """Eight layers of the least weights that there are: their products leave float32's normal numbers."""
     arch = SirenArch((2,) * 8, 3)
     symbols = tuple(np.ones(shape, np.int32) * (len(shape) - 1) for shape in arch.param_shapes())
-    return QuantizedModel(arch, 5, 7, symbols, (0,) * len(symbols), f32_safe=True)
+    return StoredPicture(SirenNetwork(arch, symbols, (0,) * len(symbols)), 5, 7, f32_safe=True)
 
 
-FILES = [container.write(conformance.certify(small_model())), container.write(tiny())]
+FILES = [families.write(conformance.certify(small_model())), families.write(tiny())]
 DRAW = f"""
 import sys, itertools
 from inrcodec.decoding import decoder

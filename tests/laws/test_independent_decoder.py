@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 
+from inrcodec import families
 from inrcodec.decoding import decoder
 from inrcodec.errors import BitstreamError, LimitError
 from inrcodec.format import container
@@ -16,10 +17,10 @@ SEEDS = range(400)
 
 def agree(data: bytes) -> None:
     """Both decoders read the same fields, and what is read is written again as it was."""
-    spec, model = independent_decoder.read(data), container.read(data)
-    assert container.serialise(container.parse(data)) == data
-    assert (spec.height, spec.width, spec.channels) == (model.height, model.width, model.arch.channels)
-    assert (spec.dims, spec.codes) == (model.arch.dim_hidden, model.q_step_codes)
+    spec, model = independent_decoder.read(data), families.read(data)
+    assert container.serialise(container.parse(data, families.FAMILIES)) == data
+    assert (spec.height, spec.width, spec.channels) == (model.height, model.width, model.network.arch.channels)
+    assert (spec.dims, spec.codes) == (model.network.arch.dim_hidden, model.network.q_step_codes)
     assert (spec.f32_safe, spec.content_hash) == (model.f32_safe, model.content_hash)
     assert spec.symbols == flat_symbols(model).tolist()
 
@@ -73,7 +74,7 @@ def both_refuse(data: bytes, at: int, byte: int) -> bool:
         independent_decoder.read(changed)
     except independent_decoder.Invalid:
         with pytest.raises(BitstreamError):
-            container.read(changed)
+            families.read(changed)
         return True
     with contextlib.suppress(LimitError):
         agree(changed)

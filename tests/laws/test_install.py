@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from inrcodec import cli, extras
+from inrcodec import cli, installed
 from inrcodec.decoding.decoder import decode
 from inrcodec.errors import NotInstalledError
 from inrcodec.pictures import save
@@ -142,7 +142,7 @@ print(json.dumps(missing))
 def test_of_the_api_only_encoding_and_torch_modules_are_missing(run: Run) -> None:
     process = run("python", "-c", EVERY_NAME)
     assert process.returncode == 0, process.stderr
-    classes, functions = ["Encoded", "PictureModule", "Stage"], ["as_module", "encode", "encode_with_report"]
+    classes, functions = ["Encoded", "PictureModule"], ["as_module", "encode", "encode_with_report"]
     assert json.loads(process.stdout) == [*classes, *functions, "save"]
 
 
@@ -169,9 +169,9 @@ def test_the_extra_all_is_every_extra_of_a_user_and_dev_has_all() -> None:
 
 
 def test_what_is_asked_for_is_installed_by_an_extra_under_the_same_name() -> None:
-    asked = set(extras.ENCODER)
+    asked = set(installed.ENCODER)
     for path in (ROOT / "inrcodec").rglob("*.py"):
-        for call in re.findall(r"extras\.require\((.*)\)", path.read_text()):
+        for call in re.findall(r"installed\.require\((.*)\)", path.read_text()):
             asked |= set(re.findall(r'"(\w+)"', call.partition(",")[2]))
     assert asked <= packages_of("all")
     assert {"torch", "torchao", "shtab", "distributed", "fsspec"} <= asked
@@ -184,8 +184,8 @@ def test_every_requirement_is_tested_at_a_version_of_its_own() -> None:
 
 
 def test_a_package_that_is_missing_is_named_and_one_that_is_there_is_not() -> None:
-    extras.require("decoding", "numpy")
+    installed.require("decoding", "numpy")
     with pytest.raises(NotInstalledError, match=r"^it needs no_such_package, which is not installed: pip install no_"):
-        extras.require("it", "numpy", "no_such_package")
+        installed.require("it", "numpy", "no_such_package")
     with pytest.raises(ImportError):
-        extras.require("it", "no_such_package")
+        installed.require("it", "no_such_package")

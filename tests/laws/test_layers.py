@@ -1,115 +1,98 @@
-"""The shape of the house: imports go down only, heavy ones stay where they belong, only some print."""
+"""The shape of the house: rooms import lower rooms only, and what is heavy, or one family's, stays where it belongs."""
 
 import ast
-from pathlib import Path
+import re
 
 import pytest
 
 from tests.support.helpers import ROOT, python
+from tools.measure.house import House, Module
 
-PACKAGE = ROOT / "inrcodec"
+HOUSE = House(ROOT / "inrcodec")
 
 RANKS = {
-    "errors": 0, "metrics": 0, "progress": 0, "checks": 1, "extras": 1, "files": 1, "pixels": 1, "fleet": 11,
-    "pillow_plugin": 11, "__init__": 13, "cli": 13, "__main__": 14,
-    "format": 0, "compute": 0, "fitting": 0, "families": 0, "families.siren": 0, "decoding": 0, "pictures": 0,
-    "encoding": 0, "export": 0,
-    "format.icc": 0, "format.orientation": 0, "format.codelength": 1, "format.entropy": 1, "format.limits": 2,
-    "format.metadata": 2, "format.container": 3,
-    "compute.memory": 1, "compute.threads": 1, "compute.sine": 2, "compute.backends": 3,
-    "fitting.state": 1, "fitting.soap": 2, "fitting.loop": 4,
-    "families.siren.network": 0, "families.siren.model": 2, "families.siren.trainer": 3,
-    "families.siren.curvature": 5, "families.siren.ladder": 5, "families.siren.quantize": 6,
-    "decoding.resample": 0, "decoding.derivatives": 2, "decoding.decoder": 4, "decoding.describe": 4,
-    "decoding.torch_module": 4, "decoding.conformance": 5,
-    "pictures.deep": 2, "pictures.sheets": 2, "pictures.save": 3, "pictures.load": 4,
-    "encoding.config": 3, "encoding.pilot": 5, "encoding.estimate": 6, "encoding.resume": 6, "encoding.plan": 7,
-    "encoding.targets": 7, "encoding.deadline": 8, "encoding.goals": 8, "encoding.encoder": 9,
-    "export.glsl": 4, "export.page": 5,
-    "fleet.manifest": 2, "fleet.stores": 2,
-    "cli.terminal": 1, "cli.arguments": 2, "cli.checkpoint": 2, "cli.pool": 2, "cli.batch": 3, "cli.completion": 3,
-    "cli.commands": 5, "cli.compare": 6, "cli.decode": 6, "cli.info": 6, "cli.view": 6, "cli.encode": 11,
-    "cli.fleet": 12, "cli.__main__": 14,
-}  # fmt: skip
-"""Every module and its rank; a module imports only from lower ranks."""
+    0: {"errors"},
+    1: {"installed", "progress", "metrics", "pixels"},
+    2: {"format", "compute", "files"},
+    3: {"fitting", "pictures"},
+    4: {"families"},
+    5: {"decoding"},
+    6: {"encoding"},
+    7: {"export"},
+    8: {"pillow_plugin", "fleet"},
+    9: {"cli"},
+    10: {"__init__", "__main__"},
+}
+"""Rooms, and modules beside them, by rank: they import lower ranks, and a room imports itself."""
 
 TORCH = {
-    "compute.memory", "decoding.torch_module", "encoding.encoder", "encoding.estimate", "encoding.goals",
-    "encoding.targets", "families.siren.curvature", "families.siren.quantize", "families.siren.trainer",
-    "fitting.loop", "fitting.soap",
+    "compute.torch_backend", "fitting.loop", "fitting.soap", "fitting.target",
+    "families.siren.curvature", "families.siren.gradients", "families.siren.plan", "families.siren.quantize",
+    "families.siren.tensors", "families.siren.trainer",
+    "decoding.torch_module",
 }  # fmt: skip
-"""Modules that import torch when they are imported."""
+"""Modules that import torch themselves when they are imported."""
+
+MODULES = pytest.mark.parametrize("module", HOUSE.modules, ids=lambda module: module.name)
 
 
-def path_of(name: str) -> Path | None:
-    """The file of a module of the package, which a name with dots may or may not be."""
-    path = PACKAGE.parent.joinpath(*name.split("."))
-    if name == "inrcodec" or not name.startswith("inrcodec."):
-        return None
-    return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
+def rank(module: Module) -> int:
+    return next(rank for rank, rooms in RANKS.items() if module.room in rooms)
 
 
-def file_of(module: str) -> Path:
-    """The file of a module in the table of ranks."""
-    path = path_of(f"inrcodec.{module}")
-    assert path is not None, module
-    return path
+def test_every_room_has_a_rank() -> None:
+    assert {module.room for module in HOUSE.modules} == set.union(*RANKS.values())
 
 
-def imports(path: Path) -> list[tuple[str, bool]]:
-    """(module, whether at import time) of each import statement of a file, those for type checkers left out."""
-    found = []
-
-    def visit(node: ast.AST, at_import: bool) -> None:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            return
-        if isinstance(node, ast.Import):
-            found.extend((alias.name, at_import) for alias in node.names)
-        if isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            modules = [f"{module}.{alias.name}" for alias in node.names if path_of(f"{module}.{alias.name}")]
-            found.extend((name, at_import) for name in modules or [module])
-        for child in ast.iter_child_nodes(node):
-            visit(child, at_import and not isinstance(node, ast.FunctionDef))
-
-    visit(ast.parse(path.read_text()), True)
-    return found
+@MODULES
+def test_a_room_imports_lower_ranks_and_itself(module: Module) -> None:
+    for other in HOUSE.imports(module):
+        assert other.room == module.room or rank(other) < rank(module), other.name
 
 
-def test_the_table_names_every_module() -> None:
-    parts = [path.relative_to(PACKAGE).with_suffix("").parts for path in PACKAGE.rglob("*.py")]
-    names = {".".join(part[:-1] if len(part) > 1 and part[-1] == "__init__" else part) for part in parts}
-    assert names == set(RANKS)
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert HOUSE.circles() == []
 
 
-@pytest.mark.parametrize("module", RANKS)
-def test_imports_go_down_only(module: str) -> None:
-    for name, _ in imports(file_of(module)):
-        if name.startswith("inrcodec.") and name.removeprefix("inrcodec.") in RANKS:
-            assert RANKS[name.removeprefix("inrcodec.")] < RANKS[module], f"{module} imports {name}"
+@MODULES
+def test_only_families_and_the_face_name_a_family(module: Module) -> None:
+    if module.room not in ("families", "__init__"):
+        assert not [other.name for other in HOUSE.imports(module) if other.name.startswith("families.siren")]
+        assert not re.search("(?i)siren", module.code) or module.name == "encoding.config"  # the default of an option
 
 
-@pytest.mark.parametrize("module", RANKS)
-def test_torch_is_imported_by_the_encoders_side_only(module: str) -> None:
-    loads = any(name.split(".")[0] == "torch" for name, at_import in imports(file_of(module)) if at_import)
-    assert loads == (module in TORCH)
+@MODULES
+def test_torch_is_imported_by_few(module: Module) -> None:
+    loads = any(name.split(".")[0] == "torch" for name, at_import in module.imported if at_import)
+    assert loads == (module.name in TORCH)
 
 
 def test_torchao_is_imported_inside_one_function_only() -> None:
     users = {
-        (path.stem, at_import)
-        for path in PACKAGE.rglob("*.py")
-        for name, at_import in imports(path)
+        (module.name, at_import)
+        for module in HOUSE.modules
+        for name, at_import in module.imported
         if name.split(".")[0] == "torchao"
     }
-    assert users == {("quantize", False)}
+    assert users == {("families.siren.quantize", False)}
 
 
-@pytest.mark.parametrize("module", RANKS)
-def test_only_the_command_line_and_its_terminal_print(module: str) -> None:
-    tree = ast.parse(file_of(module).read_text())
-    names = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert "print" not in names or module.split(".")[0] == "cli"
+@MODULES
+def test_only_compute_and_the_arguments_spell_a_device(module: Module) -> None:
+    spelled = re.search(r"\bcuda\b|device\.type", module.code)
+    assert not spelled or module.room == "compute" or module.name in ("encoding.config", "cli.arguments")
+
+
+@MODULES
+def test_only_the_command_line_prints(module: Module) -> None:
+    calls = [node.func for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
+    assert "print" not in {call.id for call in calls if isinstance(call, ast.Name)} or module.room == "cli"
+
+
+@MODULES
+def test_files_and_functions_are_short(module: Module) -> None:
+    assert module.lines <= 400
+    assert max(module.functions, default=0) <= 45
 
 
 def loaded(code: str) -> set[str]:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import inrcodec
-from inrcodec import metrics
-from inrcodec.encoding import encoder
+from inrcodec import families, metrics
+from inrcodec.compute.torch_backend import choose_device
 from inrcodec.encoding.encoder import EncoderConfig, encode_with_report
 from inrcodec.errors import InputImageError, RequestError, VerifyError
 from inrcodec.families.siren import ladder
-from inrcodec.format import container
+from inrcodec.families.siren.stored import SirenNetwork
 from inrcodec.format.limits import DEFAULT_LIMITS
 from inrcodec.progress import Monitor, Progress
 from tests.support.pictures import waves
@@ -103,7 +103,7 @@ def test_more_quality_makes_larger_files_and_better_pictures() -> None:
 
 
 def test_the_ladder_grows_with_quality() -> None:
-    weights = [ladder.rung(quality).weights_per_pixel for quality in range(101)]
+    weights = [ladder.point_of_quality(quality).weights_per_pixel for quality in range(101)]
     assert all(a < b for a, b in itertools.pairwise(weights))
 
 
@@ -117,7 +117,7 @@ def test_the_network_keeps_to_its_budget(height: int, width: int) -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(9459, 9459), (4000, 6000), (1, 131_072)])
 def test_the_largest_pictures_get_networks_that_the_decoder_accepts(height: int, width: int) -> None:
-    count = ladder.choose_arch(height, width, 4, ladder.rung(100).weights_per_pixel).param_count()
+    count = ladder.choose_arch(height, width, 4, ladder.point_of_quality(100).weights_per_pixel).param_count()
     assert count <= DEFAULT_LIMITS.max_weights
     assert count * height * width <= DEFAULT_LIMITS.max_macs
 
@@ -129,7 +129,7 @@ def test_the_report_names_each_stage_with_its_price_and_says_which_is_off(prune:
     assert note in encoded.stages[1].note
     assert (encoded.stages[1].file_bytes < encoded.stages[0].file_bytes) == (prune > 0)
     assert encoded.stages[-1].file_bytes == len(encoded.data)
-    assert container.read(encoded.data).arch.param_count() * 4 == encoded.stages[0].file_bytes
+    assert families.read(encoded.data).network.macs * 4 == encoded.stages[0].file_bytes
 
 
 def test_progress_counts_up_to_all_steps() -> None:
@@ -149,19 +149,21 @@ def test_a_stopped_search_still_gives_a_valid_file() -> None:
 
 
 def test_a_file_that_differs_from_the_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def altered(model: inrcodec.format.container.QuantizedModel) -> bytes:
-        symbols = (model.symbols[0] + 1, *model.symbols[1:])
-        return original(dataclasses.replace(model, symbols=symbols))
+    def altered(stored: families.StoredPicture) -> bytes:
+        network = stored.network
+        assert isinstance(network, SirenNetwork)
+        symbols = (network.symbols[0] + 1, *network.symbols[1:])
+        return original(dataclasses.replace(stored, network=dataclasses.replace(network, symbols=symbols)))
 
-    original = container.write
-    monkeypatch.setattr(container, "write", altered)
+    original = families.write
+    monkeypatch.setattr(families, "write", altered)
     with pytest.raises(VerifyError, match="other weights"):
         inrcodec.encode(waves(8, 8), FAST)
 
 
 def test_a_file_that_does_not_decode_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = container.write
-    monkeypatch.setattr(container, "write", lambda model: original(model)[:-1])
+    original = families.write
+    monkeypatch.setattr(families, "write", lambda model: original(model)[:-1])
     with pytest.raises(VerifyError, match="does not decode"):
         inrcodec.encode(waves(8, 8), FAST)
 
@@ -177,10 +179,10 @@ def test_options_out_of_range_are_refused(options: dict) -> None:
 def test_a_missing_gpu_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RequestError, match="no CUDA device"):
-        encoder.choose_device("cuda")
-    assert encoder.choose_device("auto").type == "cpu"
+        choose_device("cuda")
+    assert choose_device("auto").type == "cpu"
     with pytest.raises(RequestError, match="none of"):
-        encoder.choose_device("tpu")
+        choose_device("tpu")
 
 
 def test_an_array_of_floats_is_refused() -> None:

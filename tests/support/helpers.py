@@ -6,12 +6,14 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from inrcodec.families.siren.model import QuantizedModel
-from inrcodec.families.siren.network import SirenArch, canonical
+from inrcodec.families import StoredPicture
+from inrcodec.families.siren.network import SirenArch, canonical, hidden_biases
+from inrcodec.families.siren.stored import SirenNetwork
 from inrcodec.format.entropy import CODERS, MAX_SYMBOL
 
 RAW, ALIGNED = 0, 1
@@ -20,7 +22,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", "OM
 """Of subprocesses: the package on the path, standard output buffered as a user's is, and one thread."""
 
 
-def small_model() -> QuantizedModel:
+def small_model() -> StoredPicture:
     """5x7 pixels, RGB, 71 weights that no coder can shorten; large symbols among the biases. Pinned by test_golden."""
     arch = SirenArch((6, 5), 3)
     i = np.arange(arch.param_count())
@@ -30,24 +32,35 @@ def small_model() -> QuantizedModel:
     sizes = np.cumsum([int(np.prod(shape)) for shape in arch.param_shapes()])
     parts = np.split(flat, sizes[:-1])
     symbols = tuple(part.reshape(shape) for part, shape in zip(parts, arch.param_shapes(), strict=True))
-    return QuantizedModel(arch, 5, 7, symbols, (181, 80, 165, 131, 147, 3))
+    return StoredPicture(SirenNetwork(arch, symbols, (181, 80, 165, 131, 147, 3)), 5, 7)
 
 
-def small_model_for(coder: int) -> QuantizedModel:
+def small_model_for(coder: int) -> StoredPicture:
     """The small model, for coder 1 with its neurons in the order that it asks for: the same function."""
     model = small_model()
     if coder != ALIGNED:
         return model
-    return dataclasses.replace(model, symbols=tuple(canonical(model.symbols, half_turns=False)))
+    return with_symbols(model, canonical(siren_of(model).symbols, half_turns=False))
 
 
-def flat_symbols(model: QuantizedModel) -> np.ndarray:
-    return np.concatenate([symbols.reshape(-1) for symbols in model.symbols])
+def siren_of(picture: StoredPicture) -> SirenNetwork:
+    assert isinstance(picture.network, SirenNetwork)
+    return picture.network
 
 
-def same_model(one: QuantizedModel, other: QuantizedModel) -> bool:
-    fields = [(m.arch, m.height, m.width, m.q_step_codes) for m in (one, other)]
-    return fields[0] == fields[1] and all(map(np.array_equal, one.symbols, other.symbols))
+def with_symbols(picture: StoredPicture, symbols: Sequence[np.ndarray]) -> StoredPicture:
+    network = dataclasses.replace(siren_of(picture), symbols=tuple(symbols))
+    return dataclasses.replace(picture, network=network)
+
+
+def flat_symbols(model: StoredPicture) -> np.ndarray:
+    return np.concatenate([symbols.reshape(-1) for symbols in siren_of(model).symbols])
+
+
+def same_model(one: StoredPicture, other: StoredPicture) -> bool:
+    networks = siren_of(one), siren_of(other)
+    fields = [(m.height, m.width, n.arch, n.q_step_codes) for m, n in zip((one, other), networks, strict=True)]
+    return fields[0] == fields[1] and all(map(np.array_equal, *(network.symbols for network in networks)))
 
 
 def varint(value: int) -> bytes:
@@ -79,14 +92,15 @@ def section(section_id: int, payload: bytes) -> bytes:
 
 def siren(depth: int = 2, dims: tuple[int, ...] = (6, 5), codes: bytes | None = None, weights: bytes = b"") -> bytes:
     """The SIREN section of the small model, or one that differs; `weights` are coder and symbols."""
-    codes = bytes(small_model().q_step_codes) if codes is None else codes
+    codes = bytes(siren_of(small_model()).q_step_codes) if codes is None else codes
     return section(1, bytes([depth]) + b"".join(map(varint, dims)) + codes + (weights or weights_by(RAW)))
 
 
 def weights_by(coder: int) -> bytes:
     """The small model's symbols by one coder, after the coder's number."""
     model = small_model_for(coder)
-    payload = CODERS[coder].encode(flat_symbols(model), [symbols.size for symbols in model.symbols])
+    sizes = [symbols.size for symbols in siren_of(model).symbols]
+    payload = CODERS[coder].encode(flat_symbols(model), sizes, hidden_biases(len(sizes)))
     assert payload is not None
     return bytes([coder]) + payload
 

@@ -14,10 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
+from inrcodec import families
 from inrcodec.encoding.encoder import Encoded
-from inrcodec.families.siren.model import QuantizedModel
+from inrcodec.families import StoredPicture
 from inrcodec.families.siren.network import SirenArch
-from inrcodec.format import container
+from inrcodec.families.siren.stored import SirenNetwork
 from inrcodec.pictures import save
 from tests.support.pictures import waves
 from tools.measure import rd_curve
@@ -37,7 +38,7 @@ def answer(image: np.ndarray, target: Target, settings: rd_work.Settings) -> tup
     arch = SirenArch((4, round(target.value)), *(colours or [1]))
     rng = np.random.default_rng(round(target.value))
     symbols = tuple(rng.integers(-9, 10, shape).astype(np.int32) for shape in arch.param_shapes())
-    data = container.write(QuantizedModel(arch, height, width, symbols, (80,) * len(symbols)))
+    data = families.write(StoredPicture(SirenNetwork(arch, symbols, (80,) * len(symbols)), height, width))
     return Encoded(data, height, width, 0.0, ()), 1.5
 
 

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from inrcodec import metrics
+from inrcodec import families, metrics
 from inrcodec.decoding import decoder
-from inrcodec.encoding import encoder
 from inrcodec.encoding.config import EncoderConfig
+from inrcodec.families import StoredPicture
 from inrcodec.families.siren import ladder
-from inrcodec.families.siren.model import QuantizedModel
 from inrcodec.families.siren.network import SirenArch
-from inrcodec.families.siren.trainer import Network
-from inrcodec.format import container
+from inrcodec.families.siren.plan import plan
+from inrcodec.families.siren.stored import SirenNetwork
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.families.training import TrainerOptions
 from inrcodec.pictures import save
 from tests.support.pictures import waves
 from tools.measure import rounding, rounding_tables, sweep, trial
@@ -80,8 +81,8 @@ def test_one_at_a_time_has_the_defaults_and_each_change_once() -> None:
 def test_a_trial_of_the_defaults_is_the_encoders_own_fit() -> None:
     config, codes = EncoderConfig(effort=4, seed=3), waves(24, 32)
     job = sweep.Job(sweep.Picture("p", codes), (), sweep.defaults(config), config, 0.4)
-    arch = ladder.choose_arch(*codes.shape, ladder.rung(50).weights_per_pixel)
-    assert job._fit(arch) == encoder.plan(config, ladder.rung(50), arch).fit
+    arch = ladder.choose_arch(*codes.shape, ladder.point_of_quality(50).weights_per_pixel)
+    assert job._fit(arch) == plan(TrainerOptions(4, 3), ladder.point_of_quality(50), arch).fit
     assert job._init(codes.shape) == ladder.init_config(24, 32)
 
 
@@ -157,9 +158,9 @@ def test_a_mean_is_over_all_pictures_or_unknown() -> None:
 def test_the_psnr_of_a_network_is_that_of_its_decoded_file() -> None:
     arch, codes, rng = SirenArch((8, 4)), waves(24, 32), np.random.default_rng(0)
     symbols = tuple(rng.integers(-9, 10, shape).astype(np.int32) for shape in arch.param_shapes())
-    model = QuantizedModel(arch, 24, 32, symbols, (200,) * len(symbols))
-    network = Network(arch, model.dequantize(), trial.CPU)
-    decoded = decoder.decode(container.write(model))
+    model = StoredPicture(SirenNetwork(arch, symbols, (200,) * len(symbols)), 24, 32)
+    network = FloatNetwork(arch, model.network.dequantize(), trial.CPU)
+    decoded = decoder.decode(families.write(model))
     assert trial.drawn_psnr(network, codes) == pytest.approx(metrics.psnr(codes, decoded), abs=1e-3)
 
 

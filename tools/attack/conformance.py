@@ -18,13 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from inrcodec.compute import backends
+from inrcodec import families
+from inrcodec.compute.backends import NumpyBackend
 from inrcodec.decoding import conformance, decoder
 from inrcodec.errors import BitstreamError, InrError, LimitError
-from inrcodec.format import (
-    container,
-    entropy,
-)
+from inrcodec.families.siren import stored
+from inrcodec.format import container, entropy, metadata
 from inrcodec.format.metadata import Metadata
 from tests.support import generator, independent_decoder
 from tools import ROOT
@@ -33,16 +32,18 @@ MOST_DRAWN = 200
 """Pixels; larger pictures are read and not drawn."""
 PARSER = {
     container: (
-        "_Reader.__init__ _Reader.__bool__ _Reader.need _Reader.take _Reader.rest _Reader.u8 _Reader.varint parse "
-        "_sealed _refuse_start _total_length _in_range _sections read read_header _read_header _header _content_hash "
-        "metadata_of _block"
+        "Reader.__init__ Reader.__bool__ Reader.need Reader.take Reader.rest Reader.u8 Reader.varint parse _sealed "
+        "_refuse_start _total_length in_range _sections"
     ),
+    families: "read read_header _read_header _content_hash metadata_of",
+    stored: "architecture _architecture read",
+    metadata: "metadata_in _block",
     entropy: (
         "_unzigzag read_varints _decode_raw _checked _refusal decompress _from_values _decode_aligned _split_aligned "
         "_joined"
     ),
 }
-"""The reading half of both modules, function by function."""
+"""The reading half of these modules, function by function."""
 
 
 @dataclass
@@ -75,10 +76,16 @@ class Tally:
 
 def alike(data: bytes) -> bool:
     """Whether both decoders read the same fields and symbols."""
-    spec, model = independent_decoder.read(data), container.read(data)
-    said = (model.height, model.width, model.arch.channels, model.arch.dim_hidden, model.q_step_codes)
-    symbols = [symbol for tensor in model.symbols for symbol in tensor.reshape(-1).tolist()]
-    ancillary = {key: payload for key, payload in container.parse(data).sections if key >= 0x80}
+    spec, model = independent_decoder.read(data), families.read(data)
+    said = (
+        model.height,
+        model.width,
+        model.network.arch.channels,
+        model.network.arch.dim_hidden,
+        model.network.q_step_codes,
+    )
+    symbols = [symbol for tensor in model.network.symbols for symbol in tensor.reshape(-1).tolist()]
+    ancillary = {key: payload for key, payload in container.parse(data, families.FAMILIES).sections if key >= 0x80}
     return said == (spec.height, spec.width, spec.channels, spec.dims, spec.codes) and (
         (symbols, model.f32_safe, model.content_hash, ancillary)
         == (spec.symbols, spec.f32_safe, spec.content_hash, spec.ancillary)
@@ -94,7 +101,7 @@ def their_metadata(data: bytes) -> Metadata:
 def metadata_alike(data: bytes) -> bool:
     """Whether both decoders read the same metadata, or both refuse it."""
     try:
-        ours = container.metadata_of(data)
+        ours = families.metadata_of(data)
     except LimitError:
         return True
     except BitstreamError:
@@ -103,7 +110,7 @@ def metadata_alike(data: bytes) -> bool:
 
 
 def written_again(data: bytes) -> bool:
-    return container.serialise(container.parse(data)) == data
+    return container.serialise(container.parse(data, families.FAMILIES)) == data
 
 
 def read_by(read: Callable[[bytes], object], data: bytes, refusal: type[Exception]) -> bool:
@@ -119,7 +126,7 @@ def count_generated(tally: Tally, seed: int) -> None:
     """Read a generated file with both decoders, and draw it if it is small."""
     data = generator.valid_file(seed)
     tally.files += 1
-    tally.alike += alike(data) and container.metadata_of(data) == their_metadata(data)
+    tally.alike += alike(data) and families.metadata_of(data) == their_metadata(data)
     tally.written_again += written_again(data)
     spec = independent_decoder.read(data)
     if spec.height * spec.width <= MOST_DRAWN:
@@ -133,7 +140,7 @@ def count_changed(tally: Tally, seed: int) -> None:
     data = generator.mutated_file(seed)
     tally.changed += 1
     try:
-        ours = read_by(container.read, data, BitstreamError)
+        ours = read_by(families.read, data, BitstreamError)
     except LimitError:
         return
     theirs = read_by(independent_decoder.read, data, independent_decoder.Invalid)
@@ -154,9 +161,9 @@ def read_golden_errors() -> None:
     """Read all of them, for the branches that chance does not find."""
     golden = ROOT / "tests" / "golden"
     for path in sorted([*golden.glob("error/*.inr"), *golden.glob("metadata/*.inr")]):
-        read_by(container.read, path.read_bytes(), InrError)
-        read_by(container.read_header, path.read_bytes(), InrError)
-        read_by(container.metadata_of, path.read_bytes(), InrError)
+        read_by(families.read, path.read_bytes(), InrError)
+        read_by(families.read_header, path.read_bytes(), InrError)
+        read_by(families.metadata_of, path.read_bytes(), InrError)
 
 
 def covered(work: Callable[[], Tally]) -> tuple[Tally, dict[str, list[str]], int]:
@@ -195,9 +202,10 @@ def real_files(folder: Path | None, pictures: Path | None) -> Iterator[tuple[str
 
 def in_float32(data: bytes) -> conformance.Agreement:
     """A file drawn in float32, whether it allows that or not, against float64, at its native size."""
-    model = container.read(data)
+    picture, backend = families.read(data), NumpyBackend()
     one, other = (
-        decoder.Picture(model, backends.numpy_backend(model, dtype)).render() for dtype in (np.float32, np.float64)
+        decoder.Picture(picture, picture.network.evaluator(backend, dtype)).render()
+        for dtype in (np.float32, np.float64)
     )
     return conformance.compare(one, other)
 
@@ -207,7 +215,7 @@ def print_real(files: Iterator[tuple[str, bytes]]) -> None:
     found = []
     for name, data in files:
         found.append(in_float32(data))
-        safe = "F32_SAFE" if container.read_header(data).f32_safe else "not F32_SAFE"
+        safe = "F32_SAFE" if families.read_header(data).f32_safe else "not F32_SAFE"
         print(f"  {name}: {found[-1].differing:,} of {found[-1].samples:,} differ, {safe}", flush=True)
     samples, differing = sum(f.samples for f in found), sum(f.differing for f in found)
     most = max(f.most_apart for f in found)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from inrcodec import families
 from inrcodec.decoding import decoder
 from inrcodec.format import container as bitstream
 from inrcodec.format.entropy import varint
@@ -38,7 +39,7 @@ class Seed:
 
 def seed(data: bytes) -> Seed:
     """A valid file, taken apart."""
-    container = bitstream.parse(data)
+    container = bitstream.parse(data, families.FAMILIES)
     picture = (varint(container.height), varint(container.width), bytes([container.pixel]))
     sections = tuple((bytes([key]), *fields(key, payload)) for key, payload in container.sections)
     return Seed(data, container.flags, data[6 + len(varint(len(data))) : -4], (picture, *sections))
@@ -139,12 +140,12 @@ def assembled(rng: random.Random, groups: Groups) -> bytes:
 
 def check(data: bytes, rng: random.Random) -> None:
     """Read the container and the header; of a few also the weights, and the picture."""
-    if bitstream.serialise(bitstream.parse(data)) != data:
+    if bitstream.serialise(bitstream.parse(data, families.FAMILIES)) != data:
         raise BrokenLaw("serialise(parse(data)) is not data")
-    header = bitstream.read_header(data)
+    header = families.read_header(data)
     if rng.random() > _READ:
         return
-    bitstream.read(data)
+    families.read(data)
     points = 8 * 8 * min(256, -(-header.height // 8) * -(-header.width // 8))
     if rng.random() < _DRAWN / _READ and points * header.arch.param_count() < _MOST_MACS:
         decoder.decode(data, (8, 8))

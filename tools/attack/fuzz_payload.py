@@ -10,6 +10,7 @@ from functools import cache
 
 import zstandard
 
+from inrcodec import families
 from inrcodec.decoding import decoder
 from inrcodec.format import container
 from inrcodec.format.entropy import decompress, varint
@@ -41,8 +42,8 @@ class Seed:
 def seeds(files: Sequence[bytes]) -> Iterator[Seed]:
     """The files whose weights are by coder 1."""
     for data in files:
-        head = container.read_header(data)
-        *_, codes, coder, weights = fields(1, dict(container.parse(data).sections)[1])
+        head = families.read_header(data)
+        *_, codes, coder, weights = fields(1, dict(container.parse(data, families.FAMILIES).sections)[1])
         if coder == b"\x01":
             arch, count = head.arch, (len(codes) + 1) // 2
             halves = [half for byte in weights[:count] for half in (byte & 15, byte >> 4)]

@@ -74,7 +74,7 @@ def main() -> None:
     options, data = parser.parse_args(), worst_file()
     start = time.perf_counter()
     picture = decoder.open_bytes(data)
-    work = SIDE * SIDE * picture.model.arch.param_count()
+    work = SIDE * SIDE * picture.stored.network.arch.param_count()
     print(
         f"{len(data)} bytes, {work / 2**40:.4f} of 2^40 multiplications, opened in {time.perf_counter() - start:.2f} s"
     )

@@ -35,7 +35,17 @@ CHAPTERS = {
         "State",
     ],
     "Decode": ["decode", "open", "Picture", "Jet", "Region", "DecodeLimits", "Codes", "Samples", "Stopped", "Report"],
-    "Files": ["read_header", "Header", "SirenArch", "metadata_of", "Metadata", "verify", "Verdict", "Agreement"],
+    "Files": [
+        "read_header",
+        "Header",
+        "Architecture",
+        "SirenArch",
+        "metadata_of",
+        "Metadata",
+        "verify",
+        "Verdict",
+        "Agreement",
+    ],
     "Pages, shaders, Pillow, torch": ["html_page", "glsl_shader", "register_pillow", "as_module", "PictureModule"],
     "Errors": [
         "InrError",

@@ -24,6 +24,7 @@ and golden files, valid and bad (`tests/golden/`).
 """
 CHAPTERS = (
     ("Container", "format/container"),
+    ("The SIREN section", "families/siren/stored"),
     ("Entropy coders", "format/entropy"),
     ("Coordinates and samples", "pixels"),
 )

@@ -17,21 +17,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from inrcodec.compute import backends, threads
+from inrcodec import families
+from inrcodec.compute import threads
+from inrcodec.compute.backends import Manner
+from inrcodec.compute.torch_backend import TorchBackend
 from inrcodec.decoding import decoder
 from inrcodec.encoding import encoder
 from inrcodec.families.siren import ladder
+from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import SirenArch, init
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import FitConfig, Picture, PixelSums, Search, chunk_map, no_projection, optimize
-from inrcodec.format import container
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.fitting.loop import FitConfig, Search, optimize
+from inrcodec.fitting.target import Target
 from inrcodec.pictures.load import to_array
 from tools import ROOT
 from tools.measure import bench_load, reference_coin
@@ -109,9 +113,9 @@ def bench_steps(options: argparse.Namespace) -> None:
     print(f"  reference: {goal:.2f} dB in {options.reference_steps} steps, {time.perf_counter() - start:.0f} s")
     arch = SirenArch(dim_hidden, 3)
     for steps in (500, 750, 1000, 1500, 2000, 3000, 5000):
-        network = Network(arch, init(arch, 0, ladder.init_config(128, 128)), device)
+        network = FloatNetwork(arch, init(arch, 0, ladder.init_config(128, 128)), device)
         start = time.perf_counter()
-        psnr = optimize(network, Picture(image, device), FitConfig(steps=steps, batch=128 * 128))
+        psnr = optimize(PixelSums(network, Target(image, device)), FitConfig(steps=steps, batch=128 * 128))
         print(f"  ours: {psnr:.2f} dB in {steps} steps, {time.perf_counter() - start:.0f} s", flush=True)
         if psnr >= goal:
             print(f"  {options.reference_steps / steps:.1f} times fewer steps to {goal:.2f} dB (target: 10)")
@@ -123,15 +127,15 @@ def bench_steps(options: argparse.Namespace) -> None:
 def step_works(image: np.ndarray, device: torch.device) -> Iterator[dict[str, Callable[[], object]]]:
     """One step of the reference, and of the encoder at the reference's batch and at its own, all on one network."""
     height, width, channels = image.shape
-    arch = ladder.choose_arch(height, width, channels, ladder.rung(50).weights_per_pixel)
+    arch = ladder.choose_arch(height, width, channels, ladder.point_of_quality(50).weights_per_pixel)
     target = torch.tensor(image / 255, dtype=torch.float32, device=device)
-    loop, picture = reference_coin.Loop(target, arch.dim_hidden, 10**9), Picture(image, device)
+    loop, picture = reference_coin.Loop(target, arch.dim_hidden, 10**9), Target(image, device)
     works: dict[str, Callable[[], object]] = {"reference, all pixels": lambda: loop.step(0)}
-    with chunk_map(device) as run:
+    with ExitStack() as working:
         for name, batch in (("ours, as many pixels", height * width), ("ours, its own batch", FitConfig().batch)):
-            network = Network(arch, init(arch, 0, ladder.init_config(height, width)), device)
-            config = FitConfig(batch=batch)
-            search = Search(PixelSums(network, picture, config.chunk, run), config, no_projection)
+            sums = PixelSums(FloatNetwork(arch, init(arch, 0, ladder.init_config(height, width)), device), picture)
+            working.enter_context(sums.working())
+            search = Search(sums, FitConfig(batch=batch))
             works[name] = lambda search=search: search.step(1000)
         yield works
 
@@ -189,9 +193,9 @@ def bench_decode(options: argparse.Namespace) -> None:
     """384x256 after imports (target: 0.5 s), NumPy beside torch (99.99 % within a code); 4096x4096 (400 MB); load."""
     image = reduced(options.picture)
     data = encoder.encode(image, encoder.EncoderConfig(effort=1, device="cpu"))
-    model = container.read(data)
-    manner = backends.Manner(threads.count())
-    torch_picture = decoder.Picture(model, backends.torch_backend(model, "cpu", backends.precision(model), manner))
+    model = families.read(data)
+    backend = TorchBackend("cpu", Manner(threads.count()))
+    torch_picture = decoder.Picture(model, model.network.evaluator(backend, model.precision()))
     works = {"NumPy": lambda: decoder.decode(data), "torch": torch_picture.render}
     for name, value in milliseconds(works, CPU, 7).items():
         print(f"  {name}: 384x256 in {value / 1e3:.3f} s")

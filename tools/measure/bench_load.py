@@ -19,15 +19,15 @@ import torch
 from PIL import Image
 
 import inrcodec
+from inrcodec import families
 from inrcodec.compute import threads
-from inrcodec.compute.backends import Backend
+from inrcodec.compute.sine import forward
 from inrcodec.decoding import conformance, decoder, describe
 from inrcodec.export import page
 from inrcodec.families.siren import curvature, ladder
-from inrcodec.families.siren.network import forward, init
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import Picture
-from inrcodec.format import container
+from inrcodec.families.siren.network import init
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.fitting.target import Target
 from tools import ROOT
 from tools.measure.decode_memory import BOUNDLESS
 
@@ -72,15 +72,14 @@ def seconds(work: Callable[[], object]) -> float:
 
 def as_before(data: bytes) -> decoder.Picture:
     """A picture drawn as before there were threads of our own: points first, products cut up by the library."""
-    model = container.read(data)
-    params = model.dequantize()
+    stored = families.read(data)
+    params = list(stored.network.tensors().values())
 
     def evaluate(coords: np.ndarray) -> np.ndarray:
         parts = (coords[start : start + 4096] for start in range(0, len(coords), 4096))
-        return np.concatenate([forward(model.arch, params, part, np) for part in parts])
+        return np.concatenate([forward(params, part, np) for part in parts])
 
-    backend: Backend = evaluate
-    return decoder.Picture(model, backend, BOUNDLESS)
+    return decoder.Picture(stored, evaluate, BOUNDLESS)
 
 
 def thumbnail(data: bytes) -> None:
@@ -92,8 +91,8 @@ def curvature_of(weights: int) -> Callable[[], object]:
     """The curvature of an untrained network of about so many weights, and its factor."""
     cpu, (height, width) = torch.device("cpu"), (128, 128)
     arch = ladder.choose_arch(height, width, 3, weights / (height * width))
-    network = Network(arch, init(arch, 0, ladder.init_config(height, width)), cpu)
-    picture = Picture(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8), cpu)
+    network = FloatNetwork(arch, init(arch, 0, ladder.init_config(height, width)), cpu)
+    picture = Target(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8), cpu)
 
     def work() -> None:
         blocks = curvature.blocks(arch.param_count())

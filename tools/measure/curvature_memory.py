@@ -12,8 +12,8 @@ from inrcodec.families.siren import ladder
 from inrcodec.families.siren.curvature import blocks
 from inrcodec.families.siren.network import init
 from inrcodec.families.siren.quantize import QuantizeConfig, Quantizer, affine_rounding
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import Picture
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.fitting.target import Target
 from inrcodec.pictures.load import to_array
 from tools.measure.decode_memory import peak
 from tools.measure.trial import CPU, at_once, curvature_megabytes, curvature_seconds, drawn_psnr, keep_all
@@ -23,11 +23,11 @@ def main() -> None:
     codes, wanted = to_array(sys.argv[1])[..., :3], int(sys.argv[2])
     height, width, channels = codes.shape
     arch = ladder.choose_arch(height, width, channels, wanted / (height * width))
-    network = Network(arch, init(arch, 0, ladder.init_config(height, width)), CPU)
+    network = FloatNetwork(arch, init(arch, 0, ladder.init_config(height, width)), CPU)
     psnr, config = drawn_psnr(network, codes), at_once(QuantizeConfig())
     affine_rounding()  # torchao's import is not the curvature's
     before = peak()
-    quantizer = Quantizer(network, Picture(codes, CPU), psnr, keep_all(network), config)
+    quantizer = Quantizer(network, Target(codes, CPU), psnr, keep_all(network), config)
     start = time.perf_counter()
     with curvature_seconds() as spent:
         quantizer.run(config.noise)

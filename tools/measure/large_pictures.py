@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from inrcodec.cli import terminal
-from inrcodec.encoding import encoder, estimate, goals, plan
+from inrcodec.encoding import encoder, estimate, goals
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.pictures.load import to_array
 from inrcodec.progress import Estimate, Monitor
@@ -55,15 +55,13 @@ def photograph(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 def print_row(image: np.ndarray, config: EncoderConfig, encode: bool) -> None:
     height, width, channels = image.shape
-    device = torch.device(config.device)
-    search = goals.Search(image, config, goals.choose_goal(config, height, width, channels), device, Monitor())
-    point, picture = search.begin().point, search.picture
-    network = search.start(point)
-    searches = plan.plan(config, point, network.arch)
-    timing = estimate.measure(network, picture, searches.fit)
-    seconds = estimate.seconds(timing, plan.work(searches, network.arch.param_count()), searches.fit)
+    trainer = encoder.trainer_for(image, config)
+    goal = goals.choose_goal(config, (height, width, channels), trainer.sizes())
+    candidate = trainer.start(goals.Search(image, config, goal, trainer, Monitor()).begin().point)
+    plan = candidate.plan()
+    seconds = estimate.seconds(timing := estimate.measure(candidate, plan.fit), plan, candidate.weights)
     print(
-        f"{width:>5}x{height:<4}{width * height / 1e6:>8.1f}{config.bpp:>6}{network.arch.param_count():>10,}"
+        f"{width:>5}x{height:<4}{width * height / 1e6:>8.1f}{config.bpp:>6}{candidate.weights:>10,}"
         f"{1e3 * timing.step:>8.1f} ms{terminal.spoken(seconds):>16}",
         flush=True,
     )

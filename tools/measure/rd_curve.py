@@ -31,7 +31,7 @@ import PIL
 import inrcodec
 from inrcodec.cli.pool import Failure, run_all
 from inrcodec.cli.terminal import BatchLine
-from inrcodec.encoding.encoder import choose_device
+from inrcodec.compute.torch_backend import choose_device
 from inrcodec.errors import InrError
 from tools import ROOT
 from tools.measure.rate_distortion import baselines, rd_page, rd_report, rd_tables

@@ -26,12 +26,16 @@ from pathlib import Path
 
 import torch
 
+from inrcodec import families
 from inrcodec.cli.pool import Failure, run_all
-from inrcodec.encoding import goals, plan
+from inrcodec.encoding import goals
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.errors import InrError
+from inrcodec.families.siren.network import hidden_biases
 from inrcodec.families.siren.quantize import QuantizeConfig, Quantizer, affine_rounding
-from inrcodec.format import codelength, container
+from inrcodec.families.siren.trainer import Trainer
+from inrcodec.families.training import TrainerOptions
+from inrcodec.format import codelength
 from inrcodec.pictures.load import to_array
 from inrcodec.progress import Monitor
 from tools.measure.rate_distortion.rd_work import Picture, write
@@ -75,12 +79,12 @@ class Job:
     def run(self) -> Compared:
         torch.set_num_threads(self.threads)
         codes = to_array(self.picture.image)
-        search = goals.Search(codes, self.config, goals.choose_goal(self.config, *codes.shape), CPU, Monitor())
-        point, picture = search.begin().point, search.picture
-        network = search.start(point)
-        searches = plan.plan(self.config, point, network.arch)
+        trainer = Trainer(codes, TrainerOptions(self.config.effort, self.config.seed), CPU)
+        goal = goals.choose_goal(self.config, codes.shape, trainer.sizes())
+        candidate = trainer.start(goals.Search(codes, self.config, goal, trainer, Monitor()).begin().point)
+        network, picture, searches = candidate.network, candidate.target, candidate.plan()
         psnr, fit_seconds = timed(lambda: fit(network, picture, searches.fit))
-        count, before = network.arch.param_count(), drawn_psnr(network, codes)
+        count, before = candidate.weights, drawn_psnr(network, codes)
         self._tell(f"{count} weights, {before:.2f} dB float in {fit_seconds:.0f} s")
         affine_rounding()  # torchao's import is nobody's time
         quantizer = Quantizer(network, picture, psnr, keep_all(network), searches.quantize)
@@ -105,9 +109,10 @@ class Job:
     ) -> Row:
         quantizer.config = config
         (model, _), seconds = timed(lambda: quantizer.run(noise))
-        count, size = model.arch.param_count(), len(container.write(model))
+        symbols = model.network.symbols
+        count, size = model.network.macs, len(families.write(model))
         psnr = drawn_psnr(quantizer.network, to_array(self.picture.image))
-        ideal = codelength.model_bits(model.symbols) / count
+        ideal = codelength.model_bits(symbols, hidden_biases(len(symbols))) / count
         row = Row(
             self.picture.name, method, noise, count, size, 8 * size / count, ideal,
             psnr, before - psnr, seconds + (curvature if config.compensated else 0),

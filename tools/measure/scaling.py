@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import inrcodec
-from inrcodec import files, metrics
+from inrcodec import families, files, metrics
 from inrcodec.cli import batch
 from inrcodec.decoding import decoder
 from inrcodec.encoding.config import EncoderConfig
-from inrcodec.families.siren.model import QuantizedModel, q_step, q_step_code
-from inrcodec.families.siren.network import InitConfig, SirenArch, init
-from inrcodec.format import container
+from inrcodec.families import StoredPicture
+from inrcodec.families.siren.network import InitConfig, SirenArch, init, q_step, q_step_code
+from inrcodec.families.siren.stored import SirenNetwork
 from inrcodec.format.limits import DecodeLimits
 from inrcodec.pictures.load import SUFFIXES, to_array
 from tools import ROOT
@@ -80,7 +80,7 @@ def thumbnail_times() -> tuple[float, float, float]:
     arch, code = SirenArch((32, 28, 24), 3), q_step_code(1 / 64)
     params = init(arch, 0, InitConfig(w_max=60))
     symbols = tuple(np.rint(p / q_step(code)).astype(np.int32) for p in params)
-    data = container.write(QuantizedModel(arch, SIDE, SIDE, symbols, (code,) * len(symbols), f32_safe=True))
+    data = families.write(StoredPicture(SirenNetwork(arch, symbols, (code,) * len(symbols)), SIDE, SIDE, f32_safe=True))
     opens, thumbnails = [], []
     for _ in range(9):
         start = time.perf_counter()

@@ -21,10 +21,11 @@ from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 from PIL import Image
 
+from inrcodec.compute.sine import Jet
 from inrcodec.decoding import decoder
 from inrcodec.encoding import encoder
 from inrcodec.encoding.config import EncoderConfig
-from inrcodec.families.siren.network import Jet, SirenArch, init_classic
+from inrcodec.families.siren.network import SirenArch, init_classic
 from inrcodec.pictures.sheets import Panel, sheet
 from tools.measure import siren_study as study
 

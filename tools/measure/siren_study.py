@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inrcodec import pixels
-from inrcodec.compute.sine import Tape
+from inrcodec.compute import sine
+from inrcodec.compute.sine import Jet, Tape
 from inrcodec.decoding import decoder
 from inrcodec.families.siren import network
 
@@ -94,7 +95,7 @@ def truth_of(image: NDArray[np.uint8]) -> Truth:
     return Truth(coords, column(waves @ coefficients @ waves.T), gradient, column(laplacian))
 
 
-def autograd_jet(function: Callable[[Tensor], Tensor], coords: Tensor) -> network.Jet:
+def autograd_jet(function: Callable[[Tensor], Tensor], coords: Tensor) -> Jet:
     """(N, 2) -> (N, channels) differentiated by autograd, twice, channel by channel."""
     points = coords.clone().requires_grad_()
     value = function(points)
@@ -107,7 +108,7 @@ def autograd_jet(function: Callable[[Tensor], Tensor], coords: Tensor) -> networ
         ]
         slopes.append(slope)
         bends.append(second[0] + second[1])
-    return network.Jet(value, torch.stack(slopes, 1), torch.stack(bends, 1))
+    return Jet(value, torch.stack(slopes, 1), torch.stack(bends, 1))
 
 
 class Sines(nn.Module):
@@ -121,10 +122,10 @@ class Sines(nn.Module):
         self.weights = nn.ParameterList(map(torch.tensor, network.init_classic(ARCH, seed)))
 
     def forward(self, coords: Tensor) -> Tensor:
-        return network.forward(ARCH, list(self.weights), coords, torch)
+        return sine.forward(list(self.weights), coords, torch)
 
-    def jet(self, coords: Tensor) -> network.Jet:
-        return network.jet(ARCH, list(self.weights), coords, torch)
+    def jet(self, coords: Tensor) -> Jet:
+        return sine.jet(list(self.weights), sine.coordinate_jet(coords, torch), torch)
 
 
 class Rectifiers(nn.Module):
@@ -145,11 +146,11 @@ class Rectifiers(nn.Module):
             coords = torch.cat([coords, *map(torch.sin, phases), *map(torch.cos, phases)], 1)
         return self.layers(coords)
 
-    def jet(self, coords: Tensor) -> network.Jet:
+    def jet(self, coords: Tensor) -> Jet:
         return autograd_jet(self, coords)
 
 
-def fit(net: nn.Module, truth: Truth, by: str, steps: int, seed: int = 0) -> network.Jet:
+def fit(net: nn.Module, truth: Truth, by: str, steps: int, seed: int = 0) -> Jet:
     """Fit to "value", "gradient" or "laplacian" alone, by random batches; the jet at all pixels then."""
     target = getattr(truth, by)
     scale = (target**2).mean()
@@ -165,7 +166,7 @@ def fit(net: nn.Module, truth: Truth, by: str, steps: int, seed: int = 0) -> net
         loss.backward()
         optimizer.step()
         schedule.step()
-    return network.Jet(*(part.detach() for part in net.jet(truth.coords)))
+    return Jet(*(part.detach() for part in net.jet(truth.coords)))
 
 
 def snr(found: Tensor, true: Tensor) -> float:
@@ -192,9 +193,9 @@ def descend(
     arch: network.SirenArch, coords: NDArray[np.float64], target: NDArray[np.float64], rate: float, steps: int,
     params: Sequence[NDArray[np.float64]],
 ) -> tuple[list[NDArray[np.float64]], list[float]]:  # fmt: skip
-    """Plain gradient descent on the mean squared error in NumPy, by `kernels.Tape`: the parameters and all losses."""
+    """Plain gradient descent on the mean squared error in NumPy, by `sine.Tape`: the parameters and all losses."""
     matrices = [np.concatenate([w, b[:, None]], 1) for w, b in zip(params[::2], params[1::2], strict=True)]
-    tape, losses = Tape(arch, len(coords), np, lambda *shape: np.empty(shape)), []
+    tape, losses = Tape(arch.sizes, len(coords), np, lambda *shape: np.empty(shape)), []
     for _ in range(steps):
         wrong = tape.forward(matrices, coords) - target.T
         losses.append(float((wrong**2).mean()))
@@ -211,7 +212,7 @@ def descend_by_autograd(
     """The same by torch.autograd."""
     tensors, losses = [torch.tensor(p, requires_grad=True) for p in params], []
     for _ in range(steps):
-        loss = ((network.forward(arch, tensors, torch.tensor(coords), torch) - torch.tensor(target)) ** 2).mean()
+        loss = ((sine.forward(tensors, torch.tensor(coords), torch) - torch.tensor(target)) ** 2).mean()
         losses.append(loss.item())
         for tensor, slope in zip(tensors, torch.autograd.grad(loss, tensors), strict=True):
             tensor.data -= rate * slope
@@ -224,15 +225,15 @@ def derivative_errors(data: bytes, count: int) -> dict[str, tuple[float, float]]
     The largest difference, relative to the largest derivative; all in float64.
     """
     picture = decoder.open_bytes(data, exact=True)
-    params = [torch.tensor(p.astype(np.float64)) for p in picture.model.dequantize()]
+    params = [torch.tensor(p.astype(np.float64)) for p in picture.stored.network.tensors().values()]
     points = np.random.default_rng(0).uniform(-0.9, 0.9, (count, 2))
     points = np.round(points * 2**9) / 2**9  # float32 exactly, and so are points 2^-17 beside them
     exact = picture.jet(points)
 
     def colours(at: Tensor) -> Tensor:
-        return (network.forward(picture.model.arch, params, at, torch) + 1) / 2
+        return (sine.forward(params, at, torch) + 1) / 2
 
-    autograd = network.Jet(*(part.detach().numpy() for part in autograd_jet(colours, torch.tensor(points))))
+    autograd = Jet(*(part.detach().numpy() for part in autograd_jet(colours, torch.tensor(points))))
     h, steps = 2.0**-17, np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
     down, up, right, left = (picture.sample(points + h * step) for step in steps)
     differences = {

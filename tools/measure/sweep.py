@@ -32,18 +32,19 @@ from pathlib import Path
 
 import torch
 
+from inrcodec import families
 from inrcodec.cli.pool import Failure, run_all
 from inrcodec.cli.terminal import BatchLine
-from inrcodec.encoding import encoder
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.errors import InrError
 from inrcodec.families.siren import ladder
 from inrcodec.families.siren.network import InitConfig, SirenArch, init
+from inrcodec.families.siren.plan import plan
 from inrcodec.families.siren.quantize import QuantizeConfig, Quantizer
-from inrcodec.families.siren.trainer import Network
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.families.training import TrainerOptions
+from inrcodec.fitting import target
 from inrcodec.fitting.loop import FitConfig
-from inrcodec.fitting.loop import Picture as Target
-from inrcodec.format import container
 from inrcodec.pictures.load import to_array
 from tools.measure.rate_distortion.rd_tables import NONE, Table
 from tools.measure.rate_distortion.rd_work import Picture, write
@@ -57,11 +58,11 @@ Settings = tuple[tuple[str, Value], ...]
 
 def defaults(config: EncoderConfig) -> dict[str, Value]:
     """Name -> default of every setting, at the effort, quality and seed of `config`."""
-    point = ladder.rung(50 if config.quality is None else config.quality)
+    point = ladder.point_of_quality(50 if config.quality is None else config.quality)
     starts = {f"init.{field.name}": getattr(InitConfig(), field.name) for field in fields(InitConfig)}
     fits = {f"fit.{field.name}": getattr(FitConfig(), field.name) for field in fields(FitConfig)}
     del fits["fit.seed"]  # one seed for the start and the batches, as in the encoder
-    fits["fit.steps"] = encoder.plan(config, point, SirenArch((4,))).fit.steps
+    fits["fit.steps"] = plan(TrainerOptions(config.effort), point, SirenArch((4,))).fit.steps
     return {**fits, **starts, "shape": ladder.SHAPE, "weights": point.weights_per_pixel, "seed": config.seed}
 
 
@@ -160,19 +161,19 @@ class Job:
         torch.set_num_threads(1)
         codes, chosen = to_array(self.picture.image), self._chosen
         arch = ladder.choose_arch(*codes.shape, chosen["weights"], chosen["shape"])
-        network = Network(arch, init(arch, chosen["seed"], self._init(codes.shape)), CPU)
-        picture, start = Target(codes, CPU), time.perf_counter()
+        network = FloatNetwork(arch, init(arch, chosen["seed"], self._init(codes.shape)), CPU)
+        picture, start = target.Target(codes, CPU), time.perf_counter()
         psnr = fit(network, picture, self._fit(arch))
         seconds, drawn = time.perf_counter() - start, drawn_psnr(network, codes)
         quantizer = Quantizer(network, picture, psnr, keep_all(network), QuantizeConfig(self.noise))
-        size, count = len(container.write(quantizer.nearest(self.noise))), arch.param_count()
+        size, count = len(families.write(quantizer.nearest(self.noise))), arch.param_count()
         return Row(
             self.picture.name, spelled(self.settings), arch.dim_hidden, count, drawn, size, 8 * size / count, seconds
         )
 
     def _fit(self, arch: SirenArch) -> FitConfig:
         """The encoder's, with what is changed; its factor on the rate stays."""
-        chosen, planned = self._chosen, encoder.plan(self.config, ladder.rung(50), arch).fit
+        chosen, planned = self._chosen, plan(TrainerOptions(self.config.effort), ladder.point_of_quality(50), arch).fit
         changed = {field.name: chosen[f"fit.{field.name}"] for field in fields(FitConfig) if field.name != "seed"}
         changed["rate"] *= planned.rate / FitConfig().rate
         return replace(planned, **changed, seed=chosen["seed"])

@@ -12,23 +12,25 @@ from numpy.typing import NDArray
 from inrcodec import metrics, pixels
 from inrcodec.families.siren import quantize
 from inrcodec.families.siren.curvature import blocks
+from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.quantize import QuantizeConfig
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import FitConfig, Picture, optimize
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.fitting.loop import FitConfig, optimize
+from inrcodec.fitting.target import Target
 
 CPU = torch.device("cpu")
 _AT_ONCE = 8192
 """Pixels drawn at once."""
 
 
-def fit(network: Network, picture: Picture, config: FitConfig) -> float:
+def fit(network: FloatNetwork, picture: Target, config: FitConfig) -> float:
     """Fit a network, and put its neurons in the order of the fewest bits; returns the PSNR in dB from `optimize`."""
-    psnr = optimize(network, picture, config)
-    network.sort()
+    psnr = optimize(PixelSums(network, picture, config.chunk), config)
+    network.canonicalize()
     return psnr
 
 
-def keep_all(network: Network) -> list[torch.Tensor]:
+def keep_all(network: FloatNetwork) -> list[torch.Tensor]:
     """The masks of a network that is not pruned."""
     return [torch.ones_like(value) for value in network.values]
 
@@ -63,7 +65,7 @@ def curvature_seconds() -> Iterator[list[float]]:
 
 
 @torch.no_grad()
-def drawn_psnr(network: Network, codes: NDArray[np.uint8]) -> float:
+def drawn_psnr(network: FloatNetwork, codes: NDArray[np.uint8]) -> float:
     """PSNR in dB of what a network draws, rounded to codes, against (H, W, C) uint8, over all pixels.
 
     Of a float network too: so a loss from rounding its weights compares like with like.

@@ -29,8 +29,10 @@ import torch
 from torch import Tensor
 
 from inrcodec.compute import threads
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import Picture, PixelSums
+from inrcodec.compute.torch_backend import is_cpu
+from inrcodec.families.siren.gradients import PixelSums
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.fitting.target import Target
 from inrcodec.format.entropy import MAX_SYMBOL
 
 BLOCK = 6144
@@ -41,14 +43,14 @@ _TILE = 256
 """Rows or columns that a thread takes at once."""
 
 
-def probes(picture: Picture, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def probes(target: Target, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """`count` random pixels, none twice (all there are at most), and a random sign for each and channel, (N, C).
 
     The mean over such signs s of (s . v)^2 is |v|^2, so one backward pass a pixel is enough for all channels.
     """
     generator = torch.Generator(device).manual_seed(0)
-    index = torch.randperm(len(picture), generator=generator, device=device)[:count]
-    signs = torch.randint(2, (len(index), picture.channels), generator=generator, device=device) * 2.0 - 1
+    index = torch.randperm(len(target), generator=generator, device=device)[:count]
+    signs = torch.randint(2, (len(index), target.channels), generator=generator, device=device) * 2.0 - 1
     return index, signs
 
 
@@ -65,11 +67,11 @@ def pixels_at_once(weights: int) -> int:
 
 
 def gauss_newton(
-    network: Network, values: Sequence[Tensor], picture: Picture, pixels: int, within: Sequence[slice]
+    network: FloatNetwork, values: Sequence[Tensor], target: Target, pixels: int, within: Sequence[slice]
 ) -> list[Tensor]:
     """H at the tensors `values` from at most `pixels` pixels, as its blocks `within`, each (b, b) float32."""
-    index, signs = probes(picture, pixels, network.device)
-    sums = PixelSums(network, picture, len(index), map)
+    index, signs = probes(target, pixels, network.device)
+    sums = PixelSums(network, target, len(index))
     matrices = [torch.zeros(part.stop - part.start, part.stop - part.start, device=network.device) for part in within]
     at_once = pixels_at_once(network.arch.param_count())
     for rows, their_signs in zip(torch.split(index, at_once), torch.split(signs, at_once), strict=True):
@@ -78,7 +80,7 @@ def gauss_newton(
             add_square(matrix, jacobian[part])
     for matrix in matrices:
         _mirror(matrix)
-    return [matrix.div_(len(index) * picture.channels) for matrix in matrices]
+    return [matrix.div_(len(index) * target.channels) for matrix in matrices]
 
 
 def add_square(matrix: Tensor, factor: Tensor) -> None:
@@ -104,9 +106,7 @@ def _in_tiles(work: Callable[[slice], None], count: int, device: torch.device) -
     """`work` on the tiles of `count` rows or columns; the last ones first, which take the longest."""
     tiles = _tiles(count)[::-1]
     with threads.single_torch():
-        threads.spread(
-            len(tiles), lambda: lambda tile: work(tiles[tile]), threads.count() if device.type == "cpu" else 1
-        )
+        threads.spread(len(tiles), lambda: lambda tile: work(tiles[tile]), threads.count() if is_cpu(device) else 1)
 
 
 def inverse_factor(matrix: Tensor, damping: float) -> Tensor:

@@ -5,40 +5,25 @@ Arithmetic only: no torch, no picture.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inrcodec import families
+from inrcodec.families.contract import StoredPicture
 from inrcodec.families.siren import network
-from inrcodec.families.siren.model import QuantizedModel, q_step_code
-from inrcodec.format import container
+from inrcodec.families.siren.network import q_step_code
+from inrcodec.families.siren.stored import SirenNetwork
+from inrcodec.families.training import OperatingPoint
 from inrcodec.format.limits import DEFAULT_LIMITS
 
-
-@dataclass(frozen=True)
-class Rung:
-    """A measured operating point of the encoder."""
-
-    quality: int
-    weights_per_pixel: float
-    noise: float
-    """`QuantizeConfig.noise`."""
-    bits_per_weight: float = 5.4
-    """Measured: bits of the file beyond its first `HEADER_BYTES`, over weights, at this noise."""
-
-    @property
-    def bpp(self) -> float:
-        """About the rate of the file, its header left out, in bits per pixel."""
-        return self.weights_per_pixel * self.bits_per_weight
-
-
 LADDER = (
-    Rung(0, 0.010, 0.4),
-    Rung(25, 0.024, 0.4),
-    Rung(50, 0.059, 0.4),
-    Rung(75, 0.137, 0.4),
-    Rung(100, 0.330, 0.4),
+    OperatingPoint(0, 0.010, 0.4),
+    OperatingPoint(25, 0.024, 0.4),
+    OperatingPoint(50, 0.059, 0.4),
+    OperatingPoint(75, 0.137, 0.4),
+    OperatingPoint(100, 0.330, 0.4),
 )
 
 SHAPE = (1.5, 1.25, 1.0, 1.0, 0.875, 0.75, 0.625)
@@ -58,32 +43,34 @@ _STEP_OF_ONE_COLOUR = 1 / 512
 """A quarter of a code: the nearest code is the colour's."""
 
 
-def rung(quality: int) -> Rung:
-    """The operating point of a quality: log-linear between the rungs of `LADDER`."""
-    at = [step.quality for step in LADDER]
-    weights = np.interp(quality, at, [math.log(step.weights_per_pixel) for step in LADDER])
-    noise = np.interp(quality, at, [math.log(step.noise) for step in LADDER])
-    bits = np.interp(quality, at, [step.bits_per_weight for step in LADDER])
-    return Rung(quality, math.exp(weights), math.exp(noise), float(bits))
+def point_of_quality(quality: int) -> OperatingPoint:
+    """The operating point of a quality: log-linear between those of `LADDER`."""
+    at = [point.quality for point in LADDER]
+    weights = np.interp(quality, at, [math.log(point.weights_per_pixel) for point in LADDER])
+    noise = np.interp(quality, at, [math.log(point.noise) for point in LADDER])
+    bits = np.interp(quality, at, [point.bits_per_weight for point in LADDER])
+    return OperatingPoint(quality, math.exp(weights), math.exp(noise), float(bits))
 
 
-def rung_of_rate(bpp: float) -> Rung:
+def point_of_rate(bpp: float) -> OperatingPoint:
     """The operating point whose weights take `bpp` bits per pixel; beyond the ladder's ends with the noise there."""
-    at = [math.log(step.bpp) for step in LADDER]
+    at = [math.log(point.bpp) for point in LADDER]
     quality, bits, noise = (
         float(np.interp(math.log(bpp), at, values))
-        for values in zip(*((step.quality, step.bits_per_weight, math.log(step.noise)) for step in LADDER), strict=True)
+        for values in zip(
+            *((point.quality, point.bits_per_weight, math.log(point.noise)) for point in LADDER), strict=True
+        )
     )
-    return Rung(round(quality), bpp / bits, math.exp(noise), bits)
+    return OperatingPoint(round(quality), bpp / bits, math.exp(noise), bits)
 
 
-def rung_of_bytes(size: float, height: int, width: int, channels: int) -> Rung:
+def point_of_bytes(size: float, height: int, width: int, channels: int) -> OperatingPoint:
     """The operating point whose file has about `size` bytes; never a network larger than the plain samples."""
     bpp = 8 * (size - HEADER_BYTES) / (height * width)
-    return rung_of_rate(min(max(bpp, 1e-6), _BITS_PER_SAMPLE * channels))
+    return point_of_rate(min(max(bpp, 1e-6), _BITS_PER_SAMPLE * channels))
 
 
-def bytes_of_weights(point: Rung, count: int) -> float:
+def bytes_of_weights(point: OperatingPoint, count: int) -> float:
     """About: of the file of a network with `count` weights at an operating point."""
     return HEADER_BYTES + point.bits_per_weight * count / 8
 
@@ -118,15 +105,16 @@ def smallest_bytes(height: int, width: int, channels: int) -> int:
     """Bytes of the smallest file of any picture of a size: the smallest network, all its weights zero."""
     arch = choose_arch(1, 1, channels, 1)
     symbols = tuple(np.zeros(shape, np.int32) for shape in arch.param_shapes())
-    return len(container.write(QuantizedModel(arch, height, width, symbols, (0,) * len(symbols), content_hash=0)))
+    zero = SirenNetwork(arch, symbols, (0,) * len(symbols))
+    return len(families.write(StoredPicture(zero, height, width, content_hash=0)))
 
 
-def one_colour(height: int, width: int, values: NDArray[np.float32]) -> QuantizedModel:
+def one_colour(values: NDArray[np.float32]) -> SirenNetwork:
     """The smallest network that draws one colour exactly: `values` (channels,) in [-1, 1]."""
     arch = choose_arch(1, 1, len(values), 1)
     params = network.one_colour(arch, values)
     symbols = tuple(np.rint(param / _STEP_OF_ONE_COLOUR).astype(np.int32) for param in params)
-    return QuantizedModel(arch, height, width, symbols, (q_step_code(_STEP_OF_ONE_COLOUR),) * len(symbols))
+    return SirenNetwork(arch, symbols, (q_step_code(_STEP_OF_ONE_COLOUR),) * len(symbols))
 
 
 def largest_bytes(height: int, width: int) -> int:

@@ -8,23 +8,37 @@ w0 is folded into the weights. The paper writes sin(w0 (W x + b)) with W ~ U(-1/
 U(-sqrt(6/n)/w0, sqrt(6/n)/w0) in the others; folding, w0 W is the same function, in the same law, with one
 multiplication less, and weights whose scale is that of their effect.
 
-The functions are pure, and the network is written once: `xp` is the array module, `numpy` or one with torch's names.
+`compute/sine.py` evaluates it. Here: its sizes, its steps of quantization, its start, and the one way to write it.
 """
 
 import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = Any
-"""A NumPy array or a torch tensor."""
-
 Params = list[NDArray[np.float32]]
 """W_1, b_1, .. , W, b in the order of `SirenArch.param_shapes`."""
+
+
+Q_STEP_CODES = 256
+
+
+def q_step(code: int) -> float:
+    """Quantization step of a code 0 .. 255: (16 + code % 16) * 2^(code // 16 - 20), from 2^-16 to 31/32.
+
+    Sixteen steps per octave at most 6.25 % apart, and five significant bits: symbol * step is exact in float32.
+    """
+    return (16 + code % 16) * 2.0 ** (code // 16 - 20)
+
+
+def q_step_code(step: float) -> int:
+    """The code whose step is nearest in ratio to `step` > 0. The inverse of `q_step`."""
+    steps = np.array([q_step(code) for code in range(Q_STEP_CODES)])
+    return int(np.argmin(np.abs(np.log(steps / step))))
 
 
 @dataclass(frozen=True)
@@ -41,10 +55,14 @@ class SirenArch:
         """Number of sine layers."""
         return len(self.dim_hidden)
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Values that enter and leave the layers: 2, neurons.., channels."""
+        return 2, *self.dim_hidden, self.channels
+
     def param_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of all tensors in canonical order: weight, bias, layer by layer."""
-        sizes = (2, *self.dim_hidden, self.channels)
-        return tuple(shape for n_in, n_out in itertools.pairwise(sizes) for shape in ((n_out, n_in), (n_out,)))
+        return tuple(shape for n_in, n_out in itertools.pairwise(self.sizes) for shape in ((n_out, n_in), (n_out,)))
 
     def param_count(self) -> int:
         """Number of weights and biases."""
@@ -97,51 +115,9 @@ def init_classic(arch: SirenArch, seed: int, w0: float = 30.0) -> Params:
     return [p.astype(np.float32) for p in params]
 
 
-def forward(arch: SirenArch, params: Sequence[Array], coords: Array, xp: Any) -> Array:
-    """(N, 2) coords -> (N, channels) values near [-1, 1], in the dtype of its arguments. `xp` supplies `sin`."""
-    values = coords
-    for layer in range(arch.depth):
-        values = xp.sin(values @ params[2 * layer].T + params[2 * layer + 1])
-    return values @ params[-2].T + params[-1]
-
-
-class Jet(NamedTuple):
-    """A picture's values at N points with their derivatives by the coordinates."""
-
-    value: Array
-    """(N, channels)."""
-    gradient: Array
-    """(N, channels, 2): d / dy, d / dx."""
-    laplacian: Array
-    """(N, channels): d2 / dy2 + d2 / dx2."""
-
-
-def jet(arch: SirenArch, params: Sequence[Array], coords: Array, xp: Any) -> Jet:
-    """(N, 2) coords -> values and derivatives, exact, in one forward pass (Taylor mode; arXiv:2307.08214, section 3).
-
-    With z the sum before a sine: grad sin z = cos z grad z, and lap sin z = cos z lap z - sin z |grad z|^2; sums map
-    all three as they map the values. `xp` supplies `sin`, `cos`, `stack` and `zeros_like`.
-    """
-    values, slopes, bends = coords, None, None
-    for weight, bias in zip(params[:-2:2], params[1:-2:2], strict=True):
-        z = values @ weight.T + bias
-        along = (
-            [weight[:, axis] + xp.zeros_like(z) for axis in (0, 1)]
-            if slopes is None
-            else [d @ weight.T for d in slopes]
-        )
-        bend = xp.zeros_like(z) if bends is None else bends @ weight.T
-        values, cosine = xp.sin(z), xp.cos(z)
-        bends = cosine * bend - values * (along[0] ** 2 + along[1] ** 2)
-        slopes = [cosine * d for d in along]
-    weight = params[-2].T
-    gradient = xp.stack([d @ weight for d in slopes or ()], -1)
-    return Jet(values @ weight + params[-1], gradient, bends @ weight)
-
-
-def is_hidden_bias(tensor: int, count: int) -> bool:
-    """Whether tensor number `tensor` of `count` in canonical order is the bias of a sine layer, see `canonical`."""
-    return tensor % 2 == 1 and tensor < count - 1
+def hidden_biases(count: int) -> range:
+    """The places of the biases of sine layers among `count` tensors: they ascend in what `canonical` returns."""
+    return range(1, count - 1, 2)
 
 
 def canonical(params: Sequence[NDArray[Any]], half_turns: bool = True) -> list[NDArray[Any]]:

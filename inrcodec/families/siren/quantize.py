@@ -18,24 +18,29 @@ fake-quantized weights, loses three times as much (docs/experiments.md); `Quanti
 """
 
 import contextlib
+import itertools
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from inrcodec import families
+from inrcodec.families import StoredPicture
 from inrcodec.families.siren.curvature import BLOCK, blocks, compensate, gauss_newton, inverse_factor, probes
-from inrcodec.families.siren.model import QuantizedModel, q_step, q_step_code
-from inrcodec.families.siren.network import canonical
-from inrcodec.families.siren.trainer import Network, split_matrices
-from inrcodec.fitting.loop import FitConfig, Picture, PixelSums, Project, chunk_map, mse, optimize
-from inrcodec.format import container
+from inrcodec.families.siren.gradients import PixelSums
+from inrcodec.families.siren.network import Q_STEP_CODES, canonical, q_step, q_step_code
+from inrcodec.families.siren.stored import SirenNetwork
+from inrcodec.families.siren.tensors import FloatNetwork, split_matrices
+from inrcodec.fitting.loop import FitConfig, Project, optimize
+from inrcodec.fitting.target import Target
 from inrcodec.format.entropy import MAX_SYMBOL
 from inrcodec.metrics import psnr_of_mse
-from inrcodec.progress import SILENT, Monitor
+from inrcodec.progress import SILENT, Monitor, Stage, part_due, within
 
 
 @dataclass(frozen=True)
@@ -74,27 +79,13 @@ class QuantizeConfig:
     """Of the output layer's bias, in values: a quarter of a code, so that a picture of one colour keeps it."""
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What a stage did to the picture and to the file."""
-
-    name: str
-    """Such as "fit"."""
-    psnr: float
-    """After the stage, in dB, before rounding to codes."""
-    file_bytes: int
-    """After the stage: of the .inr file; before quantization, of the weights as float32, and of a mask if pruned."""
-    note: str = ""
-    """What else is to be said of it."""
-
-
-def sensitivity(network: Network, picture: Picture, pixels: int = 65536) -> list[Tensor]:
+def sensitivity(network: FloatNetwork, target: Target, pixels: int = 65536) -> list[Tensor]:
     """s(w) of every weight, in the shapes of the network's tensors, from at most `pixels` pixels."""
-    index, signs = probes(picture, pixels, network.device)
-    with chunk_map(network.device) as run:
-        sums = PixelSums(network, picture, FitConfig().chunk, run)
+    index, signs = probes(target, pixels, network.device)
+    sums = PixelSums(network, target)
+    with sums.working():
         squares = sums.squares(network.snapshot(), index, signs)
-    return [part / (len(index) * picture.channels) for part in split_matrices(squares)]
+    return [part / (len(index) * target.channels) for part in split_matrices(squares)]
 
 
 def prune_masks(values: Sequence[Tensor], scores: Sequence[Tensor], fraction: float) -> list[Tensor]:
@@ -108,11 +99,12 @@ def prune_masks(values: Sequence[Tensor], scores: Sequence[Tensor], fraction: fl
 
 
 def prune(
-    network: Network, picture: Picture, config: PruneConfig, monitor: Monitor = SILENT
+    network: FloatNetwork, target: Target, config: PruneConfig, monitor: Monitor = SILENT
 ) -> tuple[list[Tensor], float]:
     """Set the least sensitive weights of `network` to zero and fine-tune the others; returns the masks and the PSNR."""
-    masks = prune_masks(network.snapshot(), sensitivity(network, picture), config.fraction)
-    psnr = optimize(network, picture, config.refit, masking(masks), "prune", monitor)
+    masks = prune_masks(network.snapshot(), sensitivity(network, target), config.fraction)
+    objective = PixelSums(network, target, config.refit.chunk, monitor.note)
+    psnr = optimize(objective, config.refit, masking(masks), "prune", monitor)
     return masks, psnr
 
 
@@ -173,7 +165,7 @@ def plain_rounding(values: Tensor) -> Tensor:
 class Rounding:
     """Rounds all tensors of a network, each with its own step, in one call of a quantizer.
 
-    Dividing every tensor by its step first makes the one scale 1; symbol * step is then exact (see `model.q_step`).
+    Dividing every tensor by its step first makes the one scale 1; symbol * step is then exact (see `network.q_step`).
     """
 
     def __init__(self, codes: Sequence[int], like: Sequence[Tensor], affine: bool = True) -> None:
@@ -208,19 +200,24 @@ class Quantizer:
     """Rounds one fitted network, at any number of quantizer scales; the network's tensors serve as scratch."""
 
     def __init__(
-        self, network: Network, picture: Picture, psnr: float, masks: Sequence[Tensor], config: QuantizeConfig
+        self, network: FloatNetwork, target: Target, psnr: float, masks: Sequence[Tensor], config: QuantizeConfig
     ) -> None:
         """`psnr` in dB is that of `network`, `masks` are its pruned weights, 1 keep and 0 prune."""
-        self.network, self.picture, self.config = network, picture, config
+        self.network, self.target, self.config = network, target, config
         self._mse = 4 * 10 ** (-psnr / 10)
+        self.noise = config.noise
         self._floats = flatten(masking(masks)(network.snapshot(), 0))
         self._pruned = flatten(masks) == 0
-        self._scores = sensitivity(network, picture)
+        self._scores = sensitivity(network, target)
 
     def hurry(self) -> None:
         """Fine-tune a tenth as long from now on: whoever waits has asked for an end."""
         refit = self.config.refit
         self.config = replace(self.config, refit=replace(refit, steps=refit.steps // 10))
+
+    def key(self, noise: float) -> tuple[int, ...]:
+        """Equal for two noises at which `nearest` is the same."""
+        return self.rounding(noise).codes
 
     def rounding(self, noise: float) -> Rounding:
         """The steps at a quantizer scale, see `QuantizeConfig.noise`."""
@@ -234,47 +231,61 @@ class Quantizer:
         """Whether a weight is beyond the largest symbol at a quantizer scale."""
         return bool((self._floats.abs() > MAX_SYMBOL * self.rounding(noise).steps).any())
 
-    def nearest(self, noise: float) -> QuantizedModel:
+    def nearest(self, noise: float) -> StoredPicture:
         """All weights rounded to nearest: fast, and of about the size that `run` ends with at the same scale."""
-        return self.model(self.rounding(noise), self._floats)
+        return self.stored(self.rounding(noise), self._floats)
 
-    def run(self, noise: float, monitor: Monitor = SILENT) -> tuple[QuantizedModel, list[Stage]]:
+    def run(self, noise: float, monitor: Monitor = SILENT) -> tuple[StoredPicture, list[Stage]]:
         """Round in earnest; never worse than to nearest. The network is left with the weights that a decoder sees."""
         rounding = self.rounding(noise)
-        model, nearest = self._deliver("round to nearest", rounding, self._floats)
+        stored, nearest = self._deliver("round to nearest", rounding, self._floats)
         if not self.config.refit.steps and not self.config.compensated:
-            return model, [nearest]
+            return stored, [nearest]
         name, search = ("compensated", self._compensate) if self.config.compensated else ("fine-tune", self._fine_tune)
-        tuned_model, tuned = self._deliver(name, rounding, search(rounding, monitor))
+        tuned_stored, tuned = self._deliver(name, rounding, search(rounding, monitor))
         if tuned.psnr >= nearest.psnr:
-            return tuned_model, [nearest, tuned]
-        model, nearest = self._deliver("round to nearest", rounding, self._floats)
-        return model, [tuned, nearest]
+            return tuned_stored, [nearest, tuned]
+        stored, nearest = self._deliver("round to nearest", rounding, self._floats)
+        return stored, [tuned, nearest]
 
-    def _deliver(self, name: str, rounding: Rounding, flat: Tensor) -> tuple[QuantizedModel, Stage]:
-        """The model of nearly rounded weights, loaded into the network and measured."""
-        model = self.model(rounding, flat)
-        self.network.load([torch.from_numpy(value) for value in model.dequantize()])
-        config = self.config.refit
-        with chunk_map(self.network.device) as run:
-            sums = PixelSums(self.network, self.picture, config.chunk, run)
-            psnr = psnr_of_mse(mse(sums, self.network.snapshot(), config.evaluate_pixels), peak=2)
-        return model, Stage(name, psnr, len(container.write(model)))
+    def _deliver(self, name: str, rounding: Rounding, flat: Tensor) -> tuple[StoredPicture, Stage]:
+        """Nearly rounded weights as they are stored, loaded into the network and measured."""
+        network, config = self.quantized(rounding, flat), self.config.refit
+        self.network.load([torch.from_numpy(value) for value in network.dequantize()])
+        sums = PixelSums(self.network, self.target, config.chunk)
+        with sums.working():
+            psnr = psnr_of_mse(sums.mse(sums.values(), config.evaluate_pixels), peak=2)
+        stored = self._picture(network)
+        return stored, Stage(name, psnr, len(families.write(stored)))
 
-    def model(self, rounding: Rounding, flat: Tensor) -> QuantizedModel:
+    def quantized(self, rounding: Rounding, flat: Tensor) -> SirenNetwork:
         """(n,) weights rounded to nearest, in the order that costs the fewest bits."""
         symbols = [part.cpu().numpy().astype("int32") for part in rounding.split(rounding.symbols(flat))]
-        ordered, picture = tuple(canonical(symbols, half_turns=False)), self.picture
-        arch, height, width = self.network.arch, picture.height, picture.width
-        return QuantizedModel(arch, height, width, ordered, rounding.codes, content_hash=0)  # for `certify` to fill in
+        return SirenNetwork(self.network.arch, tuple(canonical(symbols, half_turns=False)), rounding.codes)
+
+    def stored(self, rounding: Rounding, flat: Tensor) -> StoredPicture:
+        """The picture of such a network."""
+        return self._picture(self.quantized(rounding, flat))
+
+    def _picture(self, network: SirenNetwork) -> StoredPicture:
+        return StoredPicture(network, self.target.height, self.target.width, content_hash=0)  # for `certify` to fill in
+
+    def changed(self, stored: StoredPicture, shifts: Sequence[int]) -> Iterator[StoredPicture]:
+        """The same weights with one tensor's step code shifted, for each shift and tensor but the last, in turn."""
+        network = cast("SirenNetwork", stored.network)
+        flat = flatten([torch.tensor(value, device=self.network.device) for value in network.dequantize()])
+        last = len(network.q_step_codes) - 1
+        for shift, tensor in itertools.product(shifts, range(last)):
+            codes = list(network.q_step_codes)
+            codes[tensor] = min(max(codes[tensor] + shift, 0), Q_STEP_CODES - 1)
+            yield self.stored(self.rounding_to(codes), flat)
 
     def _fine_tune(self, rounding: Rounding, monitor: Monitor) -> Tensor:
         """The baseline: all weights fake-quantized in every step, gradients straight through."""
         self.network.load(rounding.split(self._floats))
         keep = masking(rounding.split((~self._pruned).float()))
         optimize(
-            self.network,
-            self.picture,
+            self._objective(monitor),
             self.config.refit,
             lambda values, progress: rounding.split(rounding.nearest(flatten(keep(values, progress)))),
             "round",
@@ -295,9 +306,12 @@ class Quantizer:
                 listener = replace(listener, due=part_due(monitor.due, (stage - 1) / (stages - 1), 1 / (stages - 1)))
                 hold = holding(rounding, flat, fixed)
                 seeded = replace(each, seed=each.seed + stage)
-                optimize(self.network, self.picture, seeded, hold, "round", listener)
+                optimize(self._objective(listener), seeded, hold, "round", listener)
                 flat = flatten(self.network.snapshot())
         return flat
+
+    def _objective(self, monitor: Monitor) -> PixelSums:
+        return PixelSums(self.network, self.target, self.config.refit.chunk, monitor.note)
 
     def _fix(self, flat: Tensor, rounding: Rounding, before: float, after: float) -> tuple[Tensor, Tensor]:
         """Round the most sensitive weights of each block, from one fraction of them to another; and what is fixed then.
@@ -318,7 +332,7 @@ class Quantizer:
         """Of every block: the numbers of its free weights, the most sensitive first, and U in that order, float32."""
         parts, rounding = blocks(len(self._floats), self.config.block), self.rounding(self.config.noise)
         values = rounding.split(self._floats)
-        matrices = gauss_newton(self.network, values, self.picture, self.config.pixels, parts)
+        matrices = gauss_newton(self.network, values, self.target, self.config.pixels, parts)
         found = []
         for part in parts:
             matrix = matrices.pop(0)
@@ -332,15 +346,3 @@ class Quantizer:
 def holding(rounding: Rounding, flat: Tensor, fixed: Tensor) -> Project:
     """The projection that keeps the fixed weights where they are."""
     return lambda values, progress: rounding.split(torch.where(fixed, flat, flatten(values)))
-
-
-def within(monitor: Monitor, done: int, total: int) -> Monitor:
-    """The monitor of one part of a search: its steps are reported as steps of the whole."""
-    return replace(
-        monitor, report=lambda progress: monitor.report(replace(progress, step=done + progress.step, steps=total))
-    )
-
-
-def part_due(due: Callable[[], float], start: float, share: float) -> Callable[[], float]:
-    """How much of a part of a search is to be over: of the one that begins at `start` of the whole and is `share`."""
-    return lambda: min(1.0, max(0.0, (due() - start) / share))

@@ -1,75 +1,141 @@
-"""A network on a device: its tensors, its forward pass as a torch module, and the arrays that the kernels work on."""
+"""The encode half of the SIREN family: from a picture to networks that are fitted and rounded. See `training.py`."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
-from inrcodec.compute.sine import Tape
-from inrcodec.families.siren import network
+from inrcodec import pixels
+from inrcodec.families.contract import StoredPicture
+from inrcodec.families.siren import ladder
+from inrcodec.families.siren.gradients import PixelSums
+from inrcodec.families.siren.network import SirenArch, init, one_colour, q_step_code
+from inrcodec.families.siren.plan import RoundingTiming, SirenPlan, plan, time_rounding
+from inrcodec.families.siren.quantize import Quantizer, prune
+from inrcodec.families.siren.stored import SirenNetwork
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.families.training import OperatingPoint, TrainerOptions
+from inrcodec.fitting.loop import FitConfig
+from inrcodec.fitting.target import Target
+from inrcodec.progress import Monitor, Stage
+
+_SCALE = 1 / 512
+"""Any step: to draw what is not fitted yet."""
 
 
-def join_matrices(values: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors W_1, b_1, .. as one matrix [W | b] a layer, (n_out, n_in + 1)."""
-    return [torch.cat([weight, bias[:, None]], 1) for weight, bias in zip(values[::2], values[1::2], strict=True)]
+def as_torch(network: SirenNetwork, device: torch.device) -> FloatNetwork:
+    """A stored network as a module: (.., 2) coordinates -> (.., channels) values near [-1, 1]."""
+    return FloatNetwork(network.arch, network.dequantize(), device)
 
 
-def split_matrices(matrices: Sequence[Tensor]) -> list[Tensor]:
-    """Views W_1, b_1, .. of such matrices. The inverse of `join_matrices`."""
-    return [part for matrix in matrices for part in (matrix[:, :-1], matrix[:, -1])]
+class Trainer:
+    """From one picture to networks of any size."""
+
+    def __init__(self, codes: NDArray[np.uint8], options: TrainerOptions, device: torch.device) -> None:
+        """`codes` is (H, W, C) uint8."""
+        self._codes, self._options, self._device = codes, options, device
+        self._target = Target(codes, device)
+        self._shape: tuple[int, int, int] = (self._target.height, self._target.width, self._target.channels)
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the smallest file, and about of the largest that a decoder accepts."""
+        return ladder.smallest_bytes(*self._shape), ladder.largest_bytes(*self._shape[:2])
+
+    def at_quality(self, quality: int | None) -> OperatingPoint:
+        """The operating point of a quality, by default the codec's."""
+        return ladder.point_of_quality(ladder.DEFAULT_QUALITY if quality is None else quality)
+
+    def at_bytes(self, size: float) -> OperatingPoint:
+        """The operating point whose file has about `size` bytes; never one larger than the plain samples."""
+        return ladder.point_of_bytes(size, *self._shape)
+
+    def weights_at(self, point: OperatingPoint) -> int:
+        """Weights of the network of a point."""
+        return ladder.choose_arch(*self._shape, point.weights_per_pixel).param_count()
+
+    def quality_of(self, weights: float) -> int:
+        """The highest quality whose networks have at most so many weights; negative if none."""
+        most = weights / len(self._target)
+        return sum(ladder.point_of_quality(quality).weights_per_pixel <= most for quality in range(101)) - 1
+
+    def start(self, point: OperatingPoint) -> "Candidate":
+        """What a fit begins with; the answer already, if the picture has one colour."""
+        height, width, channels = self._shape
+        if (self._codes == self._codes[0, 0]).all():
+            arch = ladder.choose_arch(1, 1, channels, point.weights_per_pixel)
+            params = one_colour(arch, pixels.to_unit(self._codes[0, 0]))
+        else:
+            arch = ladder.choose_arch(height, width, channels, point.weights_per_pixel)
+            params = init(arch, self._options.seed, ladder.init_config(height, width))
+        return Candidate(FloatNetwork(arch, params, self._device), self._target, point, self._options)
+
+    def constant(self, colour: NDArray[np.uint8]) -> StoredPicture:
+        """The smallest network that draws one colour (channels,) exactly."""
+        return StoredPicture(ladder.one_colour(pixels.to_unit(colour)), *self._shape[:2])
 
 
-class Network(nn.Module):
-    """A SIREN in float32; `values` are its tensors in the order of `arch.param_shapes()`."""
+class Candidate:
+    """A float network for the picture, on its way into a file."""
 
-    def __init__(self, arch: network.SirenArch, values: network.Params, device: torch.device) -> None:
-        super().__init__()
-        self.arch = arch
-        self.device = device
-        self.values = nn.ParameterList(torch.tensor(value, device=device) for value in values)
+    def __init__(self, network: FloatNetwork, target: Target, point: OperatingPoint, options: TrainerOptions) -> None:
+        self.network, self.target, self.point, self._options = network, target, point, options
+        self.device = network.device
+        self.weights = network.arch.param_count()
+        self.file_bytes = ladder.bytes_of_weights(point, self.weights)
+        self.kind: Hashable = network.arch
 
-    def forward(self, coords: Tensor) -> Tensor:
-        """(N, 2) coords -> (N, channels) values near [-1, 1]."""
-        return network.forward(self.arch, list(self.values), coords, torch)  # type: ignore[no-any-return]
+    @property
+    def arch(self) -> SirenArch:
+        """The architecture."""
+        return self.network.arch
 
-    def snapshot(self) -> list[Tensor]:
-        """Copies of all tensors."""
-        return [value.detach().clone() for value in self.values]
+    def copy(self) -> "Candidate":
+        """Another one with the same weights."""
+        return Candidate(self.network.on(self.device), self.target, self.point, self._options)
 
-    @torch.no_grad()
-    def load(self, values: Sequence[Tensor]) -> None:
-        """Overwrite all tensors. The inverse of `snapshot`."""
-        for own, value in zip(self.values, values, strict=True):
-            own.copy_(value)
+    def wait(self) -> None:
+        """Return once the device has done all that it was given."""
+        float(self.network.values[0].detach().sum())  # a GPU has finished when this number is here
 
-    def arrays(self) -> network.Params:
-        """Copies of all tensors, as NumPy's."""
-        return [value.cpu().numpy() for value in self.snapshot()]
+    def arrays(self) -> list[NDArray[np.float32]]:
+        """Copies of its tensors."""
+        return self.network.arrays()
 
-    def on(self, device: torch.device) -> "Network":
-        """A copy on a device."""
-        return Network(self.arch, self.arrays(), device)
+    def load(self, arrays: Sequence[NDArray[np.float32]]) -> None:
+        """Overwrite its tensors. The inverse of `arrays`."""
+        self.network.load([torch.tensor(array) for array in arrays])
 
-    def sort(self) -> None:
-        """Put the neurons in the order, and the signs, that cost the fewest bits: `network.canonical`."""
-        self.load([torch.from_numpy(value) for value in network.canonical(self.arrays())])
+    def plan(self) -> SirenPlan:
+        """The searches that its options ask for."""
+        return plan(self._options, self.point, self.arch)
 
-    def tape(self, pixels: int) -> Tape:
-        """Buffers of the kernels: NumPy's on the CPU, whose sine and products of small matrices are twice as fast."""
-        if self.device.type == "cpu":
-            return Tape(self.arch, pixels, np, lambda *shape: np.empty(shape, np.float32))
-        return Tape(self.arch, pixels, torch, lambda *shape: torch.empty(shape, device=self.device))
+    def objective(self, config: FitConfig, note: Callable[[str], None]) -> PixelSums:
+        """What a fit makes small; `note` is told where memory runs out."""
+        return PixelSums(self.network, self.target, config.chunk, note)
 
-    def matrices(self, values: Sequence[Tensor]) -> list[Any]:
-        """The tensors `values` as the kernels take them."""
-        return [self.array(matrix) for matrix in join_matrices(values)]
+    def stored(self) -> StoredPicture:
+        """Any rounding of it, to time how long it takes to draw."""
+        symbols = tuple(np.rint(value / _SCALE).astype(np.int32) for value in self.arrays())
+        network = SirenNetwork(self.arch, symbols, (q_step_code(_SCALE),) * len(symbols))
+        return StoredPicture(network, self.target.height, self.target.width)
 
-    def array(self, tensor: Tensor) -> Any:
-        """A tensor without gradient as an array of the kernels' module; shares its memory where it is on the device."""
-        return tensor.cpu().numpy() if self.device.type == "cpu" else tensor
+    def rounding_timing(self, now: Callable[[], float]) -> RoundingTiming:
+        """A little of each part of a rounding, timed by a clock that waits for the device."""
+        return time_rounding(self.network, self.target, now)
 
-    def tensor(self, array: Any) -> Tensor:
-        """The inverse of `array`."""
-        return torch.from_numpy(array) if self.device.type == "cpu" else array
+    def prepare(self, plan: SirenPlan, psnr: float, monitor: Monitor) -> tuple[float, list[Stage]]:
+        """Bring the neurons in order, and prune: the PSNR after it in dB, and its stages."""
+        self.network.canonicalize()
+        self._masks = [torch.ones_like(value) for value in self.network.values]
+        if not plan.prune.fraction or monitor.stopped():
+            off = "off: a smaller dense network is better at equal bytes"
+            why = "left out: stopped" if plan.prune.fraction else off
+            return psnr, [Stage("prune", psnr, 4 * self.weights, why)]
+        self._masks, psnr = prune(self.network, self.target, plan.prune, monitor)
+        kept = int(sum(mask.sum() for mask in self._masks))
+        return psnr, [Stage("prune", psnr, 4 * kept + -(-self.weights // 8), f"{kept} weights left")]
+
+    def rounder(self, plan: SirenPlan, psnr: float) -> Quantizer:
+        """What rounds it once it is prepared; `psnr` in dB is that of its float weights."""
+        return Quantizer(self.network, self.target, psnr, self._masks, plan.quantize)

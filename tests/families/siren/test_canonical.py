@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inrcodec.families.siren.model import QuantizedModel
-from inrcodec.families.siren.network import SirenArch, canonical, forward
+from inrcodec.compute.sine import forward
+from inrcodec.families.siren.network import SirenArch, canonical
+from inrcodec.families.siren.stored import SirenNetwork
 
 Tensors = list[np.ndarray]
 
@@ -24,11 +25,11 @@ def network(arch: SirenArch, seed: int) -> Tensors:
     return [rng.normal(0, 6 if len(shape) == 1 else 1, shape) for shape in arch.param_shapes()]
 
 
-def quantized(arch: SirenArch, seed: int, largest: int = 300) -> QuantizedModel:
+def quantized(arch: SirenArch, seed: int, largest: int = 300) -> SirenNetwork:
     rng = np.random.default_rng(seed)
     symbols = tuple(rng.integers(-largest, largest + 1, shape, np.int32) for shape in arch.param_shapes())
     codes = tuple(int(code) for code in rng.integers(100, 130, len(symbols)))
-    return QuantizedModel(arch, 9, 9, symbols, codes)
+    return SirenNetwork(arch, symbols, codes)
 
 
 def hidden_biases(tensors: Tensors) -> Tensors:
@@ -40,7 +41,7 @@ def hidden_biases(tensors: Tensors) -> Tensors:
 @given(st.integers(0, 2**32))
 def test_the_function_is_the_same(arch: SirenArch, half_turns: bool, seed: int) -> None:
     params = network(arch, seed)
-    before, after = (forward(arch, p, COORDS, np) for p in (params, canonical(params, half_turns=half_turns)))
+    before, after = (forward(p, COORDS, np) for p in (params, canonical(params, half_turns=half_turns)))
     np.testing.assert_allclose(after, before, atol=1e-8)
 
 
@@ -103,7 +104,7 @@ def test_symbols_keep_their_absolute_values(arch: SirenArch, seed: int, largest:
 def test_dequantized_symbols_are_the_same_function(arch: SirenArch, seed: int, largest: int) -> None:
     model = quantized(arch, seed, largest)
     after = dataclasses.replace(model, symbols=tuple(canonical(model.symbols, half_turns=False)))
-    draw = [forward(arch, [p.astype(float) for p in m.dequantize()], COORDS, np) for m in (model, after)]
+    draw = [forward([p.astype(float) for p in m.dequantize()], COORDS, np) for m in (model, after)]
     np.testing.assert_allclose(draw[1], draw[0], rtol=0, atol=1e-10 * np.abs(draw[0]).max())
 
 

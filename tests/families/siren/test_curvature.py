@@ -5,25 +5,26 @@ import torch
 from torch import Tensor
 
 from inrcodec.families.siren.curvature import blocks, compensate, gauss_newton, inverse_factor, probes
+from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import InitConfig, SirenArch, init
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import Picture, PixelSums, mse
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.fitting.target import Target
 from inrcodec.format.entropy import MAX_SYMBOL
 from tests.support.pictures import waves
 
 CPU = torch.device("cpu")
 
 
-def network(channels: int) -> Network:
+def network(channels: int) -> FloatNetwork:
     arch = SirenArch((8, 6, 5), channels)
-    return Network(arch, init(arch, 0, InitConfig(w_max=8)), CPU)
+    return FloatNetwork(arch, init(arch, 0, InitConfig(w_max=8)), CPU)
 
 
-def everything(net: Network) -> list[slice]:
+def everything(net: FloatNetwork) -> list[slice]:
     return [slice(0, net.arch.param_count())]
 
 
-def exact(net: Network, coords: Tensor) -> Tensor:
+def exact(net: FloatNetwork, coords: Tensor) -> Tensor:
     """Mean over pixels and channels of g g^T, by autograd."""
     outputs = net(coords).flatten()
     parts = torch.autograd.grad(outputs, list(net.values), torch.eye(len(outputs)), is_grads_batched=True)
@@ -54,7 +55,7 @@ def loss(matrix: Tensor, moved: Tensor, weights: Tensor) -> float:
 
 
 def test_probes_are_pixels_of_the_picture_none_twice_with_signs() -> None:
-    index, signs = probes(Picture(waves(6, 9), CPU), 40, CPU)
+    index, signs = probes(Target(waves(6, 9), CPU), 40, CPU)
     assert len(set(index.tolist())) == 40
     assert set(index.tolist()) <= set(range(54))
     assert signs.shape == (40, 3)
@@ -62,25 +63,25 @@ def test_probes_are_pixels_of_the_picture_none_twice_with_signs() -> None:
 
 
 def test_more_probes_than_pixels_are_all_pixels() -> None:
-    index, signs = probes(Picture(waves(6, 9), CPU), 1000, CPU)
+    index, signs = probes(Target(waves(6, 9), CPU), 1000, CPU)
     assert sorted(index.tolist()) == list(range(54))
     assert len(signs) == 54
 
 
 def test_the_curvature_of_a_grey_picture_from_all_pixels_is_exact() -> None:
-    net, picture = network(1), Picture(waves(24, 32, 1), CPU)
+    net, picture = network(1), Target(waves(24, 32, 1), CPU)
     (found,) = gauss_newton(net, net.snapshot(), picture, 10**6, everything(net))
     assert distance(found, exact(net, picture.samples(torch.arange(768))[0])) < 1e-5
 
 
 def test_the_curvature_of_a_picture_in_colour_is_that_of_all_channels_on_average() -> None:
-    net, picture = network(3), Picture(waves(24, 32), CPU)
+    net, picture = network(3), Target(waves(24, 32), CPU)
     (found,) = gauss_newton(net, net.snapshot(), picture, 10**6, everything(net))
     assert distance(found, exact(net, picture.samples(torch.arange(768))[0])) < 0.1
 
 
 def test_the_curvature_is_taken_at_the_values_asked_for() -> None:
-    net, picture = network(1), Picture(waves(6, 9, 1), CPU)
+    net, picture = network(1), Target(waves(6, 9, 1), CPU)
     values = [value + 0.1 for value in net.snapshot()]
     (found,) = gauss_newton(net, values, picture, 10**6, everything(net))
     net.load(values)
@@ -88,7 +89,7 @@ def test_the_curvature_is_taken_at_the_values_asked_for() -> None:
 
 
 def test_the_curvature_in_blocks_is_cut_out_of_the_whole() -> None:
-    net, picture = network(3), Picture(waves(24, 32), CPU)
+    net, picture = network(3), Target(waves(24, 32), CPU)
     (whole,) = gauss_newton(net, net.snapshot(), picture, 300, everything(net))
     parts = blocks(len(whole), 50)
     for part, found in zip(parts, gauss_newton(net, net.snapshot(), picture, 300, parts), strict=True):
@@ -96,19 +97,19 @@ def test_the_curvature_in_blocks_is_cut_out_of_the_whole() -> None:
 
 
 def test_the_curvature_does_not_depend_on_how_many_pixels_are_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    net, picture = network(3), Picture(waves(24, 32), CPU)
+    net, picture = network(3), Target(waves(24, 32), CPU)
     (whole,) = gauss_newton(net, net.snapshot(), picture, 300, everything(net))
     for entries in (1, 7 * net.arch.param_count()):
         monkeypatch.setattr("inrcodec.families.siren.curvature._JACOBIAN_ENTRIES", entries)
         assert distance(gauss_newton(net, net.snapshot(), picture, 300, everything(net))[0], whole) < 1e-5
 
 
-class Drawn(Picture):
+class Drawn(Target):
     """The picture that a network draws, in floats: a fit without error, where the curvature is all there is."""
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: FloatNetwork) -> None:
         super().__init__(waves(24, 32, net.arch.channels), CPU)
-        self._net = Network(net.arch, [value.numpy() for value in net.snapshot()], CPU)
+        self._net = FloatNetwork(net.arch, [value.numpy() for value in net.snapshot()], CPU)
 
     @torch.no_grad()
     def samples(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,14 +121,14 @@ class Drawn(Picture):
 def test_moving_the_weights_of_a_fit_by_e_adds_e_h_e_to_the_error(channels: int, tolerance: float) -> None:
     net = network(channels)
     picture, values = Drawn(net), net.snapshot()
-    sums = PixelSums(net, picture, 100, map)
+    sums = PixelSums(net, picture, 100)
     (matrix,) = gauss_newton(net, values, picture, 10**6, everything(net))
-    assert mse(sums, values, 10**6) < 1e-10
+    assert sums.mse(values, 10**6) < 1e-10
     for seed in range(5):
         generator = torch.Generator().manual_seed(seed)
         move = [1e-3 * torch.randn(value.shape, generator=generator) for value in values]
         # The mean of both directions is free of the third order.
-        errors = [mse(sums, [a + way * b for a, b in zip(values, move, strict=True)], 10**6) for way in (1, -1)]
+        errors = [sums.mse([a + way * b for a, b in zip(values, move, strict=True)], 10**6) for way in (1, -1)]
         e = torch.cat([part.flatten() for part in move])
         assert sum(errors) / 2 == pytest.approx(float(e @ matrix @ e), rel=tolerance)
 

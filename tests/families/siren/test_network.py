@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from inrcodec.compute import sine
+from inrcodec.compute.sine import Jet, coordinate_jet, forward
 from inrcodec.families.siren import network as siren
-from inrcodec.families.siren.trainer import Network, join_matrices, split_matrices
+from inrcodec.families.siren.tensors import FloatNetwork, join_matrices, split_matrices
 from tools.measure import siren_study as study
 
 
@@ -34,14 +36,14 @@ def test_w0_in_every_layer_and_w0_folded_in_are_the_same_function() -> None:
         assert np.abs(weight).max() <= bound
         values = np.sin(w0 * (values @ weight.T + bias))
     paper = values @ folded[-2].T + folded[-1]
-    assert np.allclose(paper, siren.forward(arch, folded, coords, np), atol=1e-4)
+    assert np.allclose(paper, forward(folded, coords, np), atol=1e-4)
 
 
 def test_the_output_layer_has_no_sine() -> None:
     arch = siren.SirenArch((4,), channels=1)
     params = siren.init_classic(arch, seed=0)
     params[-1] = np.array([100.0], np.float32)
-    assert siren.forward(arch, params, np.zeros((1, 2), np.float32), np)[0, 0] > 90
+    assert forward(params, np.zeros((1, 2), np.float32), np)[0, 0] > 90
 
 
 def test_first_layer_frequencies_of_the_codecs_start_lie_in_their_range() -> None:
@@ -66,9 +68,9 @@ def test_numpy_and_torch_evaluate_alike(channels: int) -> None:
     params = siren.init(arch, 0, siren.InitConfig())
     coords = np.random.default_rng(0).uniform(-1, 1, (500, 2)).astype(np.float32)
     tensors = [torch.from_numpy(p) for p in params]
-    expected = siren.forward(arch, params, coords, np)
+    expected = forward(params, coords, np)
     assert expected.shape == (500, channels)
-    assert np.allclose(siren.forward(arch, tensors, torch.from_numpy(coords), torch), expected, atol=1e-4)
+    assert np.allclose(forward(tensors, torch.from_numpy(coords), torch), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("half_turns", [True, False])
@@ -79,8 +81,8 @@ def test_the_canonical_network_is_the_same_function_with_biases_that_ascend_from
     before = [param.copy() for param in params]
     found = siren.canonical(params, half_turns)
     coords = np.random.default_rng(0).uniform(-1, 1, (100, 2)).astype(np.float32)
-    drawn = siren.forward(arch, params, coords, np)
-    assert np.allclose(siren.forward(arch, found, coords, np), drawn, atol=1e-5)
+    drawn = forward(params, coords, np)
+    assert np.allclose(forward(found, coords, np), drawn, atol=1e-5)
     assert all(np.array_equal(a, b) and a.dtype == c.dtype for a, b, c in zip(before, params, found, strict=True))
     for bias in found[1:-1:2]:
         assert (np.diff(bias, prepend=0) >= 0).all()
@@ -109,7 +111,7 @@ def test_param_shapes_count_every_weight() -> None:
 
 def test_the_networks_gradient_is_that_of_finite_differences() -> None:
     arch = siren.SirenArch((6, 5), channels=2)
-    network = Network(arch, siren.init(arch, 0, siren.InitConfig(w_max=5)), torch.device("cpu"))
+    network = FloatNetwork(arch, siren.init(arch, 0, siren.InitConfig(w_max=5)), torch.device("cpu"))
     coords = torch.rand(40, 2, generator=torch.Generator().manual_seed(0)) - 0.5
     network(coords).square().mean().backward()
     for value in network.values:
@@ -125,7 +127,7 @@ def test_the_networks_gradient_is_that_of_finite_differences() -> None:
 
 def test_snapshot_and_load_are_inverse() -> None:
     arch = siren.SirenArch((4,))
-    network = Network(arch, siren.init(arch, 0, siren.InitConfig()), torch.device("cpu"))
+    network = FloatNetwork(arch, siren.init(arch, 0, siren.InitConfig()), torch.device("cpu"))
     before = network.snapshot()
     network.load([torch.zeros_like(value) for value in before])
     assert all(not value.any() for value in network.values)
@@ -152,16 +154,16 @@ def double(arch: siren.SirenArch) -> list[np.ndarray]:
     return [p.astype(float) for p in siren.init(arch, 1, siren.InitConfig(w_max=20))]
 
 
-def by_autograd(arch: siren.SirenArch) -> siren.Jet:
+def by_autograd(arch: siren.SirenArch) -> Jet:
     """Values, gradient and Laplacian of torch, channel by channel."""
     params = [torch.tensor(p) for p in double(arch)]
-    jet = study.autograd_jet(lambda points: siren.forward(arch, params, points, torch), torch.tensor(POINTS))
-    return siren.Jet(*(part.detach().numpy() for part in jet))
+    jet = study.autograd_jet(lambda points: forward(params, points, torch), torch.tensor(POINTS))
+    return Jet(*(part.detach().numpy() for part in jet))
 
 
 @pytest.mark.parametrize("arch", JET_ARCHS, ids=lambda arch: str(arch.depth))
 def test_jets_are_autograds_derivatives(arch: siren.SirenArch) -> None:
-    for found, expected in zip(siren.jet(arch, double(arch), POINTS, np), by_autograd(arch), strict=True):
+    for found, expected in zip(sine.jet(double(arch), coordinate_jet(POINTS, np), np), by_autograd(arch), strict=True):
         assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8 * np.abs(expected).max())
 
@@ -171,9 +173,9 @@ def test_jets_are_the_limits_of_differences(arch: siren.SirenArch) -> None:
     params, h = double(arch), 1e-4
 
     def at(*shift: float) -> np.ndarray:
-        return siren.forward(arch, params, POINTS + h * np.array(shift), np)
+        return forward(params, POINTS + h * np.array(shift), np)
 
-    jet = siren.jet(arch, params, POINTS, np)
+    jet = sine.jet(params, coordinate_jet(POINTS, np), np)
     slopes = np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], -1) / (2 * h)
     bends = (at(1, 0) + at(-1, 0) + at(0, 1) + at(0, -1) - 4 * at(0, 0)) / h**2
     np.testing.assert_allclose(jet.value, at(0, 0), atol=1e-12)
@@ -183,6 +185,6 @@ def test_jets_are_the_limits_of_differences(arch: siren.SirenArch) -> None:
 
 def test_jets_are_the_same_in_numpy_and_torch() -> None:
     arch = JET_ARCHS[1]
-    found = siren.jet(arch, [torch.tensor(p) for p in double(arch)], torch.tensor(POINTS), torch)
-    for one, other in zip(siren.jet(arch, double(arch), POINTS, np), found, strict=True):
+    found = sine.jet([torch.tensor(p) for p in double(arch)], coordinate_jet(torch.tensor(POINTS), torch), torch)
+    for one, other in zip(sine.jet(double(arch), coordinate_jet(POINTS, np), np), found, strict=True):
         np.testing.assert_allclose(one, other.numpy(), rtol=0, atol=1e-10 * np.abs(one).max())

@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 import torch
 
+from inrcodec import families
+from inrcodec.families import StoredPicture
 from inrcodec.families.siren import curvature, quantize
-from inrcodec.families.siren.model import Q_STEP_CODES, QuantizedModel, q_step, q_step_code
-from inrcodec.families.siren.network import InitConfig, SirenArch, init
-from inrcodec.families.siren.quantize import PruneConfig, QuantizeConfig, Quantizer, Rounding, flatten, holding, within
-from inrcodec.families.siren.trainer import Network
-from inrcodec.fitting.loop import FitConfig, Picture, PixelSums, mse, optimize
-from inrcodec.format import container
-from inrcodec.progress import Monitor, Progress
+from inrcodec.families.siren.gradients import PixelSums
+from inrcodec.families.siren.network import Q_STEP_CODES, InitConfig, SirenArch, init, q_step, q_step_code
+from inrcodec.families.siren.quantize import PruneConfig, QuantizeConfig, Quantizer, Rounding, flatten, holding
+from inrcodec.families.siren.tensors import FloatNetwork
+from inrcodec.fitting.loop import FitConfig, optimize
+from inrcodec.fitting.target import Target
+from inrcodec.progress import Monitor, Progress, within
 from tests.support.pictures import waves
 
 CPU = torch.device("cpu")
 ARCH = SirenArch((16, 12, 10), 3)
-PICTURE = Picture(waves(24, 32), CPU)
+PICTURE = Target(waves(24, 32), CPU)
 REFIT = FitConfig(steps=60, rate=1e-2)
 BOTH = pytest.mark.parametrize("compensated", [True, False])
 Fitted = tuple[list[torch.Tensor], float]
@@ -28,16 +30,16 @@ Fitted = tuple[list[torch.Tensor], float]
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    network = Network(ARCH, init(ARCH, 0, InitConfig(w_max=10)), CPU)
-    psnr = optimize(network, PICTURE, FitConfig(steps=300))
+    network = FloatNetwork(ARCH, init(ARCH, 0, InitConfig(w_max=10)), CPU)
+    psnr = optimize(PixelSums(network, PICTURE), FitConfig(steps=300))
     return network.snapshot(), psnr
 
 
-def network_of(values: list[torch.Tensor]) -> Network:
-    return Network(ARCH, [value.numpy() for value in values], CPU)
+def network_of(values: list[torch.Tensor]) -> FloatNetwork:
+    return FloatNetwork(ARCH, [value.numpy() for value in values], CPU)
 
 
-def quantizer(fitted: Fitted, config: QuantizeConfig, network: Network | None = None) -> Quantizer:
+def quantizer(fitted: Fitted, config: QuantizeConfig, network: FloatNetwork | None = None) -> Quantizer:
     """Of the fitted network, nothing pruned."""
     values, psnr = fitted
     masks = [torch.ones_like(value) for value in values]
@@ -45,12 +47,12 @@ def quantizer(fitted: Fitted, config: QuantizeConfig, network: Network | None = 
 
 
 def psnr_of(values: Sequence[torch.Tensor]) -> float:
-    error = mse(PixelSums(network_of(list(values)), PICTURE, 2048, map), values, 10**6)
+    error = PixelSums(network_of(list(values)), PICTURE, 2048).mse(values, 10**6)
     return 10 * math.log10(4 / error)
 
 
-def tensors_of(model: QuantizedModel) -> list[torch.Tensor]:
-    return [torch.from_numpy(value) for value in model.dequantize()]
+def tensors_of(model: StoredPicture) -> list[torch.Tensor]:
+    return [torch.from_numpy(value) for value in model.network.dequantize()]
 
 
 @pytest.fixture
@@ -59,8 +61,8 @@ def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantize, "canonical", lambda symbols, half_turns: symbols)
 
 
-def same(one: QuantizedModel, other: QuantizedModel) -> bool:
-    return container.write(one) == container.write(other)
+def same(one: StoredPicture, other: StoredPicture) -> bool:
+    return families.write(one) == families.write(other)
 
 
 def test_steps_and_their_codes_are_inverse() -> None:
@@ -113,7 +115,7 @@ def test_pruning_by_sensitivity_costs_less_than_by_magnitude(fitted: Fitted) -> 
     at_once = FitConfig(steps=0)
 
     def psnr(masks: list[torch.Tensor]) -> float:
-        return optimize(network_of(values), PICTURE, at_once, quantize.masking(masks))
+        return optimize(PixelSums(network_of(values), PICTURE), at_once, quantize.masking(masks))
 
     by_sensitivity = quantize.prune_masks(values, scores, 0.3)
     by_magnitude = quantize.prune_masks(values, [torch.ones_like(score) for score in scores], 0.3)
@@ -128,7 +130,7 @@ def test_pruned_weights_are_zero_symbols(fitted: Fitted, compensated: bool) -> N
     config = QuantizeConfig(refit=REFIT, compensated=compensated)
     model, stages = Quantizer(network, PICTURE, psnr, masks, config).run(0.4)
     assert stages[-1].name != "round to nearest"
-    for symbols, mask in zip(model.symbols, masks, strict=True):
+    for symbols, mask in zip(model.network.symbols, masks, strict=True):
         assert not symbols[mask.numpy() == 0].any()
         assert symbols[mask.numpy() == 1].any()
 
@@ -203,9 +205,9 @@ def test_the_model_is_the_network_left_behind_and_symbols_times_steps(fitted: Fi
     network = network_of(fitted[0])
     model, stages = quantizer(fitted, QuantizeConfig(refit=REFIT, compensated=compensated), network).run(0.4)
     assert stages[-1].psnr == pytest.approx(psnr_of(tensors_of(model)), abs=1e-3)
-    assert stages[-1].file_bytes == len(container.write(model))
+    assert stages[-1].file_bytes == len(families.write(model))
     for stored, left, symbols, code in zip(
-        model.dequantize(), network.snapshot(), model.symbols, model.q_step_codes, strict=True
+        model.network.dequantize(), network.snapshot(), model.network.symbols, model.network.q_step_codes, strict=True
     ):
         assert np.array_equal(stored, left.numpy())
         assert np.array_equal(stored, symbols * q_step(code))
@@ -227,8 +229,8 @@ def test_a_search_that_diverges_costs_nothing_against_rounding_to_nearest(
 def test_a_search_that_ruins_the_network_ends_with_rounding_to_nearest(
     fitted: Fitted, compensated: bool, ruin: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def destroy(network: Network, *arguments: object) -> float:
-        network.load([torch.full_like(value, ruin) for value in network.snapshot()])
+    def destroy(sums: PixelSums, *arguments: object) -> float:
+        sums.load([torch.full_like(value, ruin) for value in sums.values()])
         return 99.0
 
     monkeypatch.setattr(quantize, "optimize", destroy)
@@ -242,7 +244,7 @@ def test_a_search_that_ruins_the_network_ends_with_rounding_to_nearest(
 
 @BOTH
 def test_same_seed_same_model_other_seed_other_model(fitted: Fitted, compensated: bool) -> None:
-    def model(seed: int) -> QuantizedModel:
+    def model(seed: int) -> StoredPicture:
         refit = replace(REFIT, steps=150, seed=seed)
         found, stages = quantizer(fitted, QuantizeConfig(refit=refit, compensated=compensated)).run(2.0)
         assert stages[-1].name != "round to nearest"
@@ -267,8 +269,8 @@ def test_one_quantizer_gives_at_every_scale_what_one_of_its_own_gives(fitted: Fi
 def test_bytes_of_rounding_to_nearest_tell_those_of_the_run_and_fall_as_the_scale_rises(fitted: Fitted) -> None:
     rounder, sizes = quantizer(fitted, QuantizeConfig(refit=REFIT)), []
     for noise in (0.05, 0.4, 2.0, 8.0):
-        sizes.append(len(container.write(rounder.run(noise)[0])))
-        assert len(container.write(rounder.nearest(noise))) == pytest.approx(sizes[-1], rel=0.04)
+        sizes.append(len(families.write(rounder.run(noise)[0])))
+        assert len(families.write(rounder.nearest(noise))) == pytest.approx(sizes[-1], rel=0.04)
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == len(sizes)
 
@@ -304,11 +306,9 @@ def test_every_stage_rounds_its_part_of_each_block_and_holds_what_was_rounded_be
     parts = curvature.blocks(ARCH.param_count(), block)
     seen: list[torch.Tensor] = []
 
-    def shake(
-        network: Network, picture: Picture, config: FitConfig, hold: quantize.Project, stage: str, monitor: Monitor
-    ) -> float:
-        seen.append(flatten(network.snapshot()))
-        network.load(hold([value + 1e-5 for value in network.snapshot()], 1.0))
+    def shake(sums: PixelSums, config: FitConfig, hold: quantize.Project, stage: str, monitor: Monitor) -> float:
+        seen.append(flatten(sums.values()))
+        sums.load(hold([value + 1e-5 for value in sums.values()], 1.0))
         return 99.0
 
     monkeypatch.setattr(quantize, "optimize", shake)
@@ -367,11 +367,11 @@ def test_an_interrupted_run_delivers_a_rounded_network_not_worse_than_to_nearest
 def test_the_models_neurons_have_biases_that_ascend_from_zero(fitted: Fitted, compensated: bool) -> None:
     rounder = quantizer(fitted, QuantizeConfig(refit=REFIT, compensated=compensated))
     for model in (rounder.nearest(0.4), rounder.run(0.4)[0]):
-        assert all((np.diff(bias, prepend=0) >= 0).all() for bias in model.symbols[1:-1:2])
+        assert all((np.diff(bias, prepend=0) >= 0).all() for bias in model.network.symbols[1:-1:2])
 
 
 def test_a_network_that_was_pruned_away_still_has_a_model(fitted: Fitted) -> None:
     values, psnr = fitted
     masks = [torch.zeros_like(value) for value in values]
     model, _ = Quantizer(network_of(values), PICTURE, psnr, masks, QuantizeConfig(refit=REFIT)).run(0.4)
-    assert not any(symbols.any() for symbols in model.symbols)
+    assert not any(symbols.any() for symbols in model.network.symbols)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import inrcodec
-from inrcodec import extras, metrics
+from inrcodec import installed, metrics
 from inrcodec.errors import NotInstalledError
 from tools.measure.rate_distortion import rd_summary
 from tools.measure.rate_distortion.rd_summary import Points, Results
@@ -34,7 +34,7 @@ def write_all(results: Results, settings: Settings, name: str, folder: Path) -> 
     for file, text in texts.items():
         write(folder / file, text.encode())
     try:
-        extras.require("the plot, rd.png,", "matplotlib")
+        installed.require("the plot, rd.png,", "matplotlib")
     except NotInstalledError as error:
         print(error, file=sys.stderr)
         return list(texts)

@@ -1,8 +1,6 @@
-"""What is not part of the decoder, and so may not be installed: every door that needs it asks here first."""
+"""What is installed: this version, and packages that only some doors need, which ask here first."""
 
-import importlib.util
-
-from inrcodec.errors import NotInstalledError
+__version__ = "0.2.0"
 
 ENCODER = ("torch", "torchao")
 """What encoding needs."""
@@ -13,6 +11,10 @@ def require(what: str, *packages: str) -> None:
 
     Each package is installed under the name that it is imported by.
     """
+    import importlib.util  # here, as whoever imports inrcodec imports this module
+
+    from inrcodec.errors import NotInstalledError
+
     if missing := [package for package in packages if importlib.util.find_spec(package) is None]:
         verb = "is" if len(missing) == 1 else "are"
         names = " and ".join(missing)

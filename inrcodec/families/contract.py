@@ -1,0 +1,147 @@
+"""The contract between a family of networks and everything else: all that other rooms know of one.
+
+A family is registered under the id of its section (`families.register`). Its decode half is what `Family.read` returns,
+a `Network`, in NumPy alone. Its encode half, `training.EncodeHalf`, is a module that is imported when it is asked for.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inrcodec.compute.backends import Backend, Evaluate, EvaluateJet, Precision
+
+if TYPE_CHECKING:
+    from inrcodec.families.training import EncodeHalf
+
+
+class SineLayer(NamedTuple):
+    """A layer as it is stored: tensors are symbol * step."""
+
+    weight: NDArray[np.int32]
+    """(n_out, n_in) symbols."""
+    bias: NDArray[np.int32]
+    """(n_out,) symbols."""
+    weight_step: float
+    bias_step: float
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What `info` and the page say of a network."""
+
+    name: str
+    """Family and sizes in a word or two."""
+    description: str
+    """Its parts in words: "5 sine layers of 32 neurons"."""
+    weights: int
+    """Number of weights and biases."""
+    zero_weights: int
+    """How many of them are 0."""
+    layers: list[dict[str, Any]]
+    """Facts of each layer, ready for JSON: inputs, outputs, weights, zero, ideal_bits_per_weight."""
+    ideal: dict[str, float]
+    """Bytes of the weights at ideal code lengths, by the name of the law: order_0, laplace."""
+
+
+@runtime_checkable
+class Network(Protocol):
+    """A network as it is stored: frozen, and evaluated without torch."""
+
+    @property
+    def section(self) -> int:
+        """Id of its family's section."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """1 grey, 2 grey and alpha, 3 RGB, 4 RGBA."""
+        ...
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of one point, about: what `DecodeLimits` multiply."""
+        ...
+
+    def payload(self) -> bytes:
+        """Its section. The inverse of the family's `read`."""
+        ...
+
+    def evaluator(self, backend: Backend, dtype: Precision) -> Evaluate:
+        """What evaluates it on a backend, in a precision."""
+        ...
+
+    def jet_evaluator(self, backend: Backend) -> EvaluateJet:
+        """The same with derivatives, in float64."""
+        ...
+
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """Its tensors by name, for whoever takes the network elsewhere."""
+        ...
+
+    def sine_layers(self) -> list[SineLayer] | None:
+        """All there is to it, where it is layers of sines over the coordinates: shaders and pages draw such."""
+        ...
+
+    def facts(self) -> NetworkFacts:
+        """What `info` and the page say of it."""
+        ...
+
+
+class Architecture(Protocol):
+    """The sizes of a network, without its weights."""
+
+    @property
+    def channels(self) -> int:
+        """1 grey, 2 grey and alpha, 3 RGB, 4 RGBA."""
+        ...
+
+    def param_count(self) -> int:
+        """Number of weights and biases."""
+        ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of networks."""
+
+    section: int
+    """Id of its section, 0x01 .. 0x7F: critical; from 0x40 on private."""
+    name: str
+    """Name in `EncoderConfig.family` and in errors."""
+    architecture: Callable[[bytes, int], Architecture]
+    """(payload, channels) -> its sizes. Raises BitstreamError."""
+    read: Callable[[bytes, int], Network]
+    """(payload, channels) -> the network; its sizes are within the limits. Raises BitstreamError."""
+    parts: Callable[[bytes, int], dict[str, int]]
+    """(payload, channels) -> bytes of its parts by name, "weights" among them; what is left are its sizes."""
+    trainer: str
+    """Module of its encode half, with a class `Trainer` and a function `as_torch`; imported on first use."""
+
+    def encode_half(self) -> "EncodeHalf":
+        """The module of the encode half."""
+        module: EncodeHalf = importlib.import_module(self.trainer)
+        return module
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """A picture as its file holds it."""
+
+    network: Network
+    """What draws it."""
+    height: int
+    """Native height in pixels."""
+    width: int
+    """Native width in pixels."""
+    f32_safe: bool = False
+    """Whether a float32 decoder draws it as a float64 one does, as the encoder found (`conformance.py`)."""
+    content_hash: int | None = None
+    """CRC-32 of the samples that a float64 decoder draws at the native size; None where none is stored."""
+
+    def precision(self, exact: bool = False) -> Precision:
+        """float64 if `exact` or if the file asks for it, else float32."""
+        return np.float64 if exact or not self.f32_safe else np.float32
