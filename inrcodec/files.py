@@ -1,6 +1,6 @@
 """Files in and out: bounded reads of files and pipes, and writes that leave the whole new file or the old state.
 
-A write goes through a temporary file beside its target, `.NAME-MARK-PID-RANDOM.tmp`. MARK is a hash of the target's
+A write goes through a temporary file next to its target, `.NAME-MARK-PID-RANDOM.tmp`. MARK is a hash of the target's
 whole name and of the machine's, so that the next write to the same target knows, and removes, what a killed process has
 left.
 """

@@ -19,6 +19,12 @@ def bpp(file_bytes: int, height: int, width: int) -> float:
     return 8 * file_bytes / (height * width)
 
 
+def code_distance(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """|one - other| of samples of equal shape, without a wider type."""
+    distance: NDArray[np.uint8] = np.maximum(one, other) - np.minimum(one, other)
+    return distance
+
+
 def psnr(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
     """10 log10(255^2 / MSE) in dB over all samples of two uint8 pictures of one shape; inf when they are equal."""
     _check_shapes(original, decoded)

@@ -35,6 +35,11 @@ MAX_SIDE = 131_072
 """Longest side of a picture to encode or to decode, in pixels: a row of points must fit in memory."""
 
 
+def colour_channels(channels: int) -> int:
+    """Of the channels of a picture, how many are colours: all but alpha, which is the last of 2 and of 4."""
+    return 1 if channels < 3 else 3
+
+
 def check_size(width: int, height: int) -> None:
     """Raise LimitError for a picture that is too large to encode."""
     if max(width, height) > MAX_SIDE:

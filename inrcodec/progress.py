@@ -9,11 +9,11 @@ class Progress:
     """One report from a running stage."""
 
     stage: str
-    """Its name, such as "fit"."""
+    """Name, such as "fit"."""
     step: int
-    """Done, of `steps`."""
+    """Steps done, of `steps`."""
     steps: int
-    """Of this stage."""
+    """Steps of this stage."""
     psnr: float
     """PSNR of the network's current picture in dB, before rounding to codes."""
     begun: int = 0
@@ -25,13 +25,13 @@ class Estimate:
     """What an encode is about to take."""
 
     height: int
-    """Of the picture, in pixels."""
+    """Height of the picture in pixels."""
     width: int
-    """Of the picture, in pixels."""
+    """Width of the picture in pixels."""
     weights: int
-    """Of the network, biases included."""
+    """Weights of the network, biases included."""
     seconds: float
-    """Until the file is there, on this machine as busy as it is."""
+    """Seconds until the file is there, on this machine as busy as it is."""
     lower: tuple[tuple[str, float, float], ...] = ()
     """Where that is over 20 minutes: what to lower, as (option, value, seconds that it would about take)."""
     memory: int = 0
@@ -49,9 +49,9 @@ class Stage:
     name: str
     """Such as "fit"."""
     psnr: float
-    """After the stage, in dB, before rounding to codes."""
+    """PSNR after the stage in dB, before rounding to codes."""
     file_bytes: int
-    """After the stage: of the .inr file; before quantization, of the weights as float32, and of a mask if pruned."""
+    """Bytes of the .inr file after the stage; before quantization of the weights as float32, and of a mask."""
     note: str = ""
     """What else is to be said of it."""
 

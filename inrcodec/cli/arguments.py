@@ -72,10 +72,10 @@ def _add_encode(commands: Any) -> None:
     command = commands.add_parser("encode", help="pictures -> .inr", description="Encode pictures as .inr files.")
     add = command.add_argument
     add("input", nargs="+", help="picture files, folders of them, or - for standard input")
-    add("-o", "--output", help="the .inr file, a folder, or - for standard output; default: beside the input")
+    add("-o", "--output", help="the .inr file, a folder, or - for standard output; default: next to the input")
     _add_encoding(command)
     add("--frame", type=int, metavar="N", help="of animations and pictures of several pages, from 0 on; default 0")
-    add("--resume", action="store_true", help="go on with an encode that was ended, if there is one")
+    add("--resume", action="store_true", help="resume an encode that was ended, if there is one")
     add("--checkpoint-every", type=float, default=60.0, metavar="S", help="seconds between checkpoints; default 60")
     add("-v", "--verbose", action="store_true", help="say what each stage cost and saved")
     _add_threads(command)
@@ -121,7 +121,7 @@ def _add_decode(commands: Any) -> None:
     command = commands.add_parser("decode", help=".inr -> pictures", description="Draw .inr files at any size.")
     add = command.add_argument
     add("input", nargs="+", help=_INR_FILES)
-    add("-o", "--output", help="picture file, a folder, or - for standard output; default: beside the input")
+    add("-o", "--output", help="picture file, a folder, or - for standard output; default: next to the input")
     size = command.add_mutually_exclusive_group()
     size.add_argument("--size", metavar="WxH", help="size of the output in pixels")
     size.add_argument("--scale", type=float, metavar="F", help="size relative to the picture, or to the region")
@@ -142,7 +142,7 @@ def _add_view(commands: Any) -> None:
         "view", help=".inr -> web pages", description="Make pages that evaluate the network, enlarged up to 4096 times."
     )
     command.add_argument("input", nargs="+", help=_INR_FILES)
-    command.add_argument("-o", "--output", help="page, a folder, or - for standard output; default: beside the input")
+    command.add_argument("-o", "--output", help="page, a folder, or - for standard output; default: next to the input")
     _add_limit(command)
     _add_batch(command)
 
@@ -151,7 +151,7 @@ def _add_export(commands: Any) -> None:
     command = commands.add_parser("export", help="the network itself", description="Write networks for other programs.")
     add, kind = command.add_argument, command.add_mutually_exclusive_group(required=True)
     add("input", nargs="+", help=_INR_FILES)
-    add("-o", "--output", help="file, a folder, or - for standard output; default: beside the input")
+    add("-o", "--output", help="file, a folder, or - for standard output; default: next to the input")
     kind.add_argument("--glsl", dest="kind", action="store_const", const="glsl", help="a shader, of small networks")
     kind.add_argument("--npz", dest="kind", action="store_const", const="npz", help="the weights as NumPy arrays")
     _add_limit(command)

@@ -37,9 +37,9 @@ class Outcome:
 
     source: str
     text: str
-    """For a person, one line."""
+    """One line for a person."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """For a program; `error` where it failed."""
+    """Facts for a program; `error` where it failed."""
     code: int = 0
     """Exit code that this would have by itself."""
 
@@ -98,7 +98,7 @@ def _files_of(folder: Path, suffixes: Sequence[str], recursive: bool) -> Iterato
 
 
 def plan(options: Any, suffixes: Sequence[str], new_suffix: str) -> Batch:
-    """Who goes where: outputs beside the inputs, or below the folder that `-o` names.
+    """Who goes where: outputs next to the inputs, or below the folder that `-o` names.
 
     Raises RequestError or InputImageError for what cannot be.
     """
@@ -191,7 +191,7 @@ def _run_all(batch: Batch, work: Work, interrupt: Interrupt, partial: bool) -> I
     ]
     processes = min(batch.jobs, len(jobs)) if batch.jobs > 1 else 0
     line = BatchLine([job.cost for job in jobs], quiet=batch.quiet or not processes, lines=False)
-    bound = [job.within(interrupt) for job in jobs] if not processes else jobs
+    bound = [job.bound_to(interrupt) for job in jobs] if not processes else jobs
     try:
         for index, result in run_all(bound, processes, max(1, cores() // max(1, processes)), interrupt.pressed):
             outcome = result if isinstance(result, Outcome) else _died(jobs[index].task, result)
@@ -220,7 +220,7 @@ class _Job:
     """The first source that has this target."""
     before: str = ""
     interrupt: Interrupt | None = None
-    """Of this process; in another the job makes its own."""
+    """Switch of this process; in another the job makes its own."""
 
     @property
     def label(self) -> str:
@@ -232,7 +232,7 @@ class _Job:
         """All alike: what a picture takes depends on what it holds."""
         return 1.0
 
-    def within(self, interrupt: Interrupt) -> "_Job":
+    def bound_to(self, interrupt: Interrupt) -> "_Job":
         """The same for this process."""
         return replace(self, interrupt=interrupt)
 

@@ -1,4 +1,4 @@
-"""The file that an unfinished encode leaves beside its output, `.NAME.ckpt`, and that another process goes on from.
+"""The file that an unfinished encode leaves next to its output, `.NAME.ckpt`, and that another process resumes.
 
 An .npz as NumPy has it: a ZIP of stored, uncompressed .npy arrays. It is read back as bytes from outside are,
 without pickle: bounded, every array as long as its own header says, and nothing in it is believed before its reader has
@@ -117,7 +117,7 @@ class Checkpoint:
         self._warned = False
 
     def open(self, force: bool) -> None:
-        """Read the file, if it is to be gone on with; before any work is done.
+        """Read the file, if it is to be resumed; before any work is done.
 
         Raises OutputError where an unfinished encode would be lost, CheckpointError and LimitError where it is bad.
         """
@@ -148,7 +148,7 @@ class Checkpoint:
     def refuse(self, error: CheckpointError) -> None:
         """A reader of the state has raised this: say so and hold nothing from now on.
 
-        Raises the same, with the file's name and the cure, where it has to be gone on with.
+        Raises the same, with the file's name and the cure, where it has to be resumed.
         """
         if self._resume is Resume.YES:
             raise CheckpointError(f"{self.path}: {error}; to begin anew use --force instead of --resume") from error
@@ -160,7 +160,7 @@ class Checkpoint:
         return self.path is not None and os.path.lexists(self.path)
 
     def load(self) -> State | None:
-        """What the file holds, if it is to be gone on with."""
+        """What the file holds, if it is to be resumed."""
         return self._found
 
     def keep(self, state: Callable[[], State]) -> None:

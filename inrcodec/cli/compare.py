@@ -17,6 +17,7 @@ from inrcodec.files import printable
 from inrcodec.format.limits import DecodeLimits
 from inrcodec.pictures import save
 from inrcodec.pictures.sheets import Panel, sheet
+from inrcodec.pixels import colour_channels
 
 _AMPLIFIED = 8
 """What differences are multiplied by to be seen."""
@@ -85,7 +86,7 @@ def _drawn(item: Picture | NDArray[np.uint8], name: str, size: tuple[int, ...]) 
 def side_by_side(one: NDArray[np.uint8], other: NDArray[np.uint8], names: tuple[str, str]) -> list[Panel]:
     """Both pictures (H, W, C) and their differences, amplified around grey; that of alpha by itself."""
     apart = np.clip(128 + _AMPLIFIED * (other.astype(int) - one), 0, 255).astype(np.uint8)
-    colours = 1 if one.shape[2] < 3 else 3
+    colours = colour_channels(one.shape[2])
     words = f"B - A, {_AMPLIFIED} times"
     panels = [
         Panel(one, (f"A: {printable(names[0])}",)),

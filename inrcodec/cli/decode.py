@@ -12,7 +12,7 @@ from inrcodec.cli.commands import INR_SUFFIXES, limits_of, naming, read
 from inrcodec.cli.terminal import Interrupt, ProgressLine
 from inrcodec.compute.threads import checked
 from inrcodec.decoding.decoder import Picture, Region, open_bytes
-from inrcodec.decoding.derivatives import KINDS, as_picture
+from inrcodec.decoding.derivatives import DERIVATIVES, as_picture
 from inrcodec.errors import RequestError
 from inrcodec.files import STANDARD
 from inrcodec.format.limits import DecodeLimits
@@ -20,7 +20,7 @@ from inrcodec.format.metadata import NO_METADATA, parse_kinds
 from inrcodec.pictures import save
 from inrcodec.pixels import Codes
 
-_CHANNELS = ("colour", *KINDS)
+_CHANNELS = ("colour", *DERIVATIVES)
 _KINDS = {kind.lower(): kind for kind in save.SUFFIXES.values()}
 
 
@@ -48,7 +48,7 @@ class Decode:
     channels: str
     """"colour", "gradient" or "laplacian"."""
     kind: str | None
-    """Of the output; by its suffix where this is None."""
+    """Format of the output; by its suffix where this is None."""
     depth: int
     metadata: tuple[str, ...]
     device: str

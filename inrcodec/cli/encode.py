@@ -58,13 +58,13 @@ class Encode:
     checkpoint_every: float
     """Seconds."""
     frame: int | None
-    """Of pictures of several; None: the first, and that is said."""
+    """Frame of pictures of several; None: the first, and that is said."""
     verbose: bool
     shown: bool
     """Whether notes and progress are shown."""
 
     def __call__(self, task: Task, interrupt: Interrupt, before: str | None = "") -> Outcome:
-        """Raises KeyboardInterrupt or Terminated, their text what can be gone on with, where it is to end at once."""
+        """Raises KeyboardInterrupt or Terminated, their text what can be resumed, where it is to end at once."""
         start, line = time.monotonic(), ProgressLine(before or "", quiet=before is None or not self.shown)
         interrupt.renew()
         files.check_output(task.target, task.source, self.force)

@@ -1,4 +1,4 @@
-"""Many pieces of work on several processes: the dearest first, failures and deaths kept apart, and two ways to end.
+"""Many pieces of work on several processes: longest first, failures and deaths kept apart, and two ways to end.
 
 A process that dies takes no other work with it: what was under way then is done again, each piece alone, and only one
 that ends a process then too is a failure.

@@ -235,7 +235,7 @@ class _Crew:
         self.errors: list[BaseException] = []
 
     def hire(self, helpers: int, ask: Callable[[], None]) -> None:
-        """Begin with so many threads beside the caller's, or with as many as there is room for."""
+        """Begin with so many threads next to the caller's, or with as many as there is room for."""
         with contextlib.suppress(RuntimeError, MemoryError):
             for _ in range(_room_for(helpers)):
                 ask()  # those that have begun may leave nothing to the caller

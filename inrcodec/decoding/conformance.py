@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import families, pixels
+from inrcodec import families, metrics, pixels
 from inrcodec.compute.backends import DEFAULT_MANNER, Manner, NumpyBackend, Precision
 from inrcodec.compute.threads import count
 from inrcodec.decoding.decoder import Picture
@@ -42,7 +42,7 @@ class Agreement:
 
 def compare(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Agreement:
     """Two pictures of one shape, sample by sample."""
-    apart = np.maximum(one, other) - np.minimum(one, other)
+    apart = metrics.code_distance(one, other)
     return Agreement(apart.size, int(np.count_nonzero(apart)), int(apart.max(initial=0)))
 
 

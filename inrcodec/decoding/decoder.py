@@ -59,9 +59,9 @@ class Region:
     left: int
     """Columns left of it."""
     height: int
-    """Its rows."""
+    """Number of rows."""
     width: int
-    """Its columns."""
+    """Number of columns."""
 
     def __post_init__(self) -> None:
         check_types(self, "region ")
@@ -74,7 +74,7 @@ class _Frame:
     region: Region
     height: int
     width: int
-    """Of the output."""
+    """Size of the output."""
     down: int
     across: int
     """Points along each side of an output pixel."""

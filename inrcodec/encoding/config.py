@@ -26,7 +26,7 @@ class EncoderConfig:
     device: str = "auto"
     """"cpu", "cuda", or "auto": CUDA where there is one."""
     seed: int = 0
-    """Of the start and of the batches. Same picture, seed and device: same bytes."""
+    """Seed of the start and of the batches. Same picture, seed and device: same bytes."""
     prune: float = 0.0
     """Fraction of the weights to prune, see `PruneConfig`."""
     bpp: float | None = None
@@ -45,8 +45,8 @@ class EncoderConfig:
     in its place, and held to it by the clock. The file then depends on how fast the machine is. TimeLimitError where
     there is no time for any."""
     threads: int | None = field(default=None, repr=False)
-    """Of the CPU; by default as many as torch uses: OMP_NUM_THREADS, or all cores. The file does not depend on it, so
-    `repr`, which decides whether a checkpoint is gone on with, leaves it out."""
+    """Threads of the CPU; by default as many as torch uses: OMP_NUM_THREADS, or all cores. The file does not depend on
+    it, so `repr`, which decides whether a checkpoint is resumed, leaves it out."""
 
     def digest(self, *more: str) -> bytes:
         """32 bytes that stand for all that was chosen, and for what `more` decides the result."""

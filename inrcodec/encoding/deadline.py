@@ -139,7 +139,7 @@ class Timetable:
 
     @property
     def _step(self) -> float:
-        return self._timing.step + self._timing.look / self._plan.fit.evaluate_every
+        return self._timing.step + self._timing.evaluation / self._plan.fit.evaluate_every
 
     def _after(self, plan: Plan, tuned: float = 1.0) -> float:
         """Seconds of the roundings and the check, with so much of the fine-tuning."""
@@ -151,9 +151,9 @@ class Choice:
     """A plan that fits, and what it promises."""
 
     loss: float
-    """In dB, below an endless fit of the whole network."""
+    """How far below an endless fit of the whole network, in dB."""
     fraction: float
-    """Of the weights."""
+    """Fraction of the weights."""
     plan: Plan
 
 

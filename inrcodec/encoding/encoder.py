@@ -40,13 +40,13 @@ class Encoded:
     data: bytes
     """The file."""
     height: int
-    """Of the picture, in pixels."""
+    """Height of the picture in pixels."""
     width: int
-    """Of the picture, in pixels."""
+    """Width of the picture in pixels."""
     psnr: float
-    """Of the decoded uint8 picture, in dB."""
+    """PSNR of the decoded uint8 picture in dB."""
     stages: tuple[Stage, ...]
-    """In the order in which they were done."""
+    """Stages in the order in which they were done."""
     met: bool = True
     """Whether the target was met; always, where a quality was chosen."""
 
@@ -97,7 +97,7 @@ def _encoded(image: ImageLike, config: EncoderConfig, monitor: Monitor, keeper: 
     fit = _fitted(search, config, monitor, session, deadline)
     rounded, stages, met = _compressed(fit, goal, codes, monitor, deadline)
     data = families.write(conformance.certify(rounded.stored))
-    psnr = verify(data, codes, rounded.stored, str(fit.candidate.device))
+    psnr = verified_psnr(data, codes, rounded.stored, str(fit.candidate.device))
     found = Encoded(data, height, width, psnr, tuple(stages), met)
     better = better_than_one_colour(found, codes, goal, trainer)
     if better is not found:
@@ -131,7 +131,7 @@ def better_than_one_colour(found: Encoded, codes: NDArray[np.uint8], goal: targe
     data = families.write(stored)
     if isinstance(goal, targets.BytesGoal) and len(data) > goal.high:
         return found
-    psnr = verify(data, codes, stored, "cpu")
+    psnr = verified_psnr(data, codes, stored, "cpu")
     met = found.met or (isinstance(goal, targets.PsnrGoal) and psnr >= goal.psnr - targets.PSNR_TOLERANCE)
     stage = Stage("one colour", psnr, len(data), "instead, as the search ended below it")
     return Encoded(data, height, width, psnr, (*found.stages, stage), met)
@@ -201,7 +201,7 @@ _MOST_DIFFERING = 1e-4
 """Largest fraction of samples that decoders may round more than one code apart."""
 
 
-def verify(data: bytes, original: NDArray[np.uint8], stored: StoredPicture, device: str) -> float:
+def verified_psnr(data: bytes, original: NDArray[np.uint8], stored: StoredPicture, device: str) -> float:
     """Decode `data` as a user would and return the PSNR of that picture against `original`, (H, W, C) uint8.
 
     Raises VerifyError unless the file holds exactly the network of `stored`, and unless torch and NumPy draw it alike:
@@ -216,7 +216,7 @@ def verify(data: bytes, original: NDArray[np.uint8], stored: StoredPicture, devi
         drawn = decoder.Picture(read, read.network.evaluator(backend, read.precision())).render()
     except (BitstreamError, LimitError) as error:
         raise VerifyError(f"the file just written does not decode: {error}") from error
-    apart = np.mean(np.maximum(decoded, drawn) - np.minimum(decoded, drawn) > 1)
+    apart = np.mean(metrics.code_distance(decoded, drawn) > 1)
     if apart > _MOST_DIFFERING:
         raise VerifyError(f"{apart:.2%} of the samples of the file just written differ between NumPy and torch")
     return _psnr(original, decoded)

@@ -1,8 +1,8 @@
 """How long an encode will take, before it begins: a little of each of its parts is timed, and multiplied.
 
-A step costs as much as the network has weights times the pixels of a batch, whatever the size of the picture. The looks
-at the picture and the draws of the file, for its hash, its flag and its check, walk over all of it, in float64 as in
-float32; what a rounding takes its family knows. An estimate is for a search that is not ended early.
+A step costs as much as the network has weights times the pixels of a batch, whatever the size of the picture. The
+evaluations of the picture and the draws of the file, for its hash, its flag and its check, walk over all of it, in
+float64 as in float32; what a rounding takes its family knows. An estimate is for a search that is not ended early.
 """
 
 import math
@@ -37,7 +37,7 @@ Clock = Callable[[], float]
 def measure_fit(
     candidate: Candidate, config: FitConfig, clock: Clock = time.perf_counter, enough: float = ENOUGH_SECONDS
 ) -> Timing:
-    """Time steps of the fit that `config` describes, and a look, on a copy of the candidate."""
+    """Time steps of the fit that `config` describes, and an evaluation, on a copy of the candidate."""
     copy = candidate.copy()
     now, objective = _waiting_for(copy, clock), copy.objective(config, SILENT.note)
     with objective.working():
@@ -49,7 +49,7 @@ def measure_fit(
             search.step(2 + count)
             count += 1
         middle = now()
-        search.look()
+        search.evaluate()
         return Timing((middle - start) / count, now() - middle, count)
 
 
@@ -84,7 +84,7 @@ def _least_spent(work: Callable[[], object], now: Clock) -> float:
 
 
 def _of_check(candidate: Candidate, now: Clock) -> float:
-    """Seconds of all draws of the file: see `conformance.certify` and `encoder.verify`, there in the slower class."""
+    """Seconds of all draws of the file: by `conformance.certify`, and `encoder.verified_psnr` in the slower class."""
     network, pixels = candidate.stored().network, len(candidate.target)
     coords = np.random.default_rng(0).uniform(-1, 1, (_POINTS, 2)).astype(np.float32)
     manner = Manner(threads.count())
@@ -101,11 +101,11 @@ def _of_check(candidate: Candidate, now: Clock) -> float:
 
 
 def seconds(timing: Timing, plan: Plan, weights: int, steps: int | None = None) -> float:
-    """Seconds of the whole encode: steps (by default the plan's), looks, roundings, and the draws of the file."""
+    """Seconds of the whole encode: steps (by default the plan's), evaluations, roundings, and the draws of the file."""
     count = sum(plan.steps) if steps is None else steps
-    looks = count / plan.fit.evaluate_every
+    evaluations = count / plan.fit.evaluate_every
     rounding = plan.rounding_seconds(timing, weights)
-    return timing.step * count + timing.look * looks + rounding + timing.check
+    return timing.step * count + timing.evaluation * evaluations + rounding + timing.check
 
 
 def announcement(candidate: Candidate, plan: Plan, timing: Timing, config: EncoderConfig, trainer: Trainer) -> Estimate:

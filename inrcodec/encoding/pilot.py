@@ -80,7 +80,8 @@ def curve(codes: NDArray[np.uint8]) -> Curve:
     pixel, gets a line of 6 dB a doubling.
     """
     sample = mosaic(codes)
-    scale, plain = codes.size / sample.size, sample[..., :3] if sample.shape[2] > 2 else sample[..., 0]
+    scale, colours = codes.size / sample.size, pixels.colour_channels(sample.shape[2])
+    plain = sample[..., 0] if colours == 1 else sample[..., :colours]
     kind = "WEBP" if features.check("webp") else "JPEG"
     points = sorted(_point(plain, kind, scale, quality) for quality in _QUALITIES)
     kept = points[:1]
@@ -132,7 +133,7 @@ class Reached:
     size: float
     """Bytes that the file of its network takes at the ladder's noise."""
     psnr: float
-    """Of the float network in dB; of a pilot, what all steps of the fit would make of it."""
+    """PSNR of the float network in dB; of a pilot, what all steps of the fit would make of it."""
 
 
 def next_bytes(target: float, fits: Sequence[Reached], picture: Curve = PLAIN) -> float:

@@ -1,4 +1,4 @@
-"""What of an unfinished encode can be gone on with: whose it is, the way to the network, and the state of the fit.
+"""What an unfinished encode is resumed from: whose it is, the way to the network, and the state of the fit.
 
 All that comes after the fit follows from it in a short time, always in the same way, and begins again.
 """

@@ -19,7 +19,7 @@ from inrcodec import families, pixels
 from inrcodec.compute.backends import JET_WORK, within_memory
 from inrcodec.decoding import describe
 from inrcodec.decoding.decoder import Picture, open_bytes
-from inrcodec.decoding.derivatives import KINDS, shown_values, white_of
+from inrcodec.decoding.derivatives import DERIVATIVES, shown_values, white_level
 from inrcodec.errors import RequestError
 from inrcodec.families import StoredPicture
 from inrcodec.files import printable
@@ -87,7 +87,7 @@ def whites(picture: Picture) -> dict[str, float]:
     points = max(256, min(_POINTS, _MACS // (JET_WORK * picture.stored.network.macs)))
     index = pixels.spread(picture.height, picture.width, points)
     jet = picture.jet(pixels.pixel_points(picture.height, picture.width, index))
-    return {kind: white_of(shown_values(kind, getattr(jet, kind))) for kind in KINDS}
+    return {kind: white_level(shown_values(kind, getattr(jet, kind))) for kind in DERIVATIVES}
 
 
 def _facts(stored: StoredPicture, data: bytes, limits: DecodeLimits) -> str:

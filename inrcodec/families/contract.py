@@ -36,7 +36,7 @@ class NetworkFacts:
     name: str
     """Family and sizes in a word or two."""
     description: str
-    """Its parts in words: "5 sine layers of 32 neurons"."""
+    """Parts in words: "5 sine layers of 32 neurons"."""
     weights: int
     """Number of weights and biases."""
     zero_weights: int

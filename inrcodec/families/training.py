@@ -57,8 +57,8 @@ class Timing:
 
     step: float
     """A step of the fit."""
-    look: float
-    """A look at all pixels of the picture, or at as many as a look takes."""
+    evaluation: float
+    """One of all pixels of the picture, or of as many as one takes."""
     steps: int
     """Number of steps timed."""
     rounding: Any = None
@@ -69,8 +69,9 @@ class Timing:
     def of(self, fraction: float, weights: int) -> "Timing":
         """About that of a network of a part of so many weights."""
         part = (fraction * weights + _OVERHEAD) / (weights + _OVERHEAD)
-        step, look, check = (part * whole for whole in (self.step, self.look, self.check))
-        return replace(self, step=step, look=look, rounding=self.rounding and self.rounding.of(part), check=check)
+        step, evaluation, check = (part * whole for whole in (self.step, self.evaluation, self.check))
+        rounding = self.rounding and self.rounding.of(part)
+        return replace(self, step=step, evaluation=evaluation, rounding=rounding, check=check)
 
 
 class Plan(Protocol):

@@ -28,9 +28,8 @@ from inrcodec.fitting.state import FORGETFUL, Keeper, State, below, prefixed, ta
 from inrcodec.metrics import psnr_of_mse
 from inrcodec.progress import SILENT, Monitor, Progress
 
-Project = Callable[[Sequence[Tensor], float], list[Tensor]]
-"""Maps the trained tensors, at a fraction 0 .. 1 of the way, to those that the network is evaluated with. At 1 they are
-what the stage is to deliver."""
+Project = Callable[[Sequence[Tensor]], list[Tensor]]
+"""Maps the trained tensors to those that the network is evaluated with, which the stage is to deliver."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class FitConfig:
     first_layer: float = 4.0
     """Factor on the rate of the first layer, whose weights are frequencies and a hundred times as large as others."""
     final_rate: float = 0.005
-    """Of the peak."""
+    """Rate at the end, as a fraction of the peak."""
     warmup: int = 100
     """Steps of warm-up, at most a tenth of all steps."""
     batch: int = 8192
@@ -53,13 +52,13 @@ class FitConfig:
     chunk: int = 4096
     """Pixels in a chunk on the CPU; a GPU takes larger ones."""
     evaluate_every: int = 200
-    """Steps between looks at the picture's PSNR, for the best weights and for divergence."""
+    """Steps between evaluations of the picture, for the best weights and for divergence."""
     evaluate_pixels: int = 32_768
-    """At most so many pixels, evenly spread, in such a look."""
+    """Most pixels of an evaluation, evenly spread."""
     enough: float = 1e-6
     """A mean squared error, of values in [-1, 1], at which the search ends: 66 dB."""
     leap: float = 1.15
-    """A mean squared error so many times the best one, 0.6 dB, counts as divergence, as a non-finite one does: looks at
+    """A mean squared error so many times the best one, 0.6 dB, counts as divergence, as a non-finite one does: those of
     a healthy search differ by 0.1 dB, and one whose rate is too high for a busy picture decays slowly, for good."""
     restarts: int = 9
     """Divergences after which the search ends with the best so far; each goes back to it and halves the rate."""
@@ -79,7 +78,7 @@ _MOST_STEPS = 1 << 31
 """Of a search that can have been kept."""
 
 
-def no_projection(values: Sequence[Tensor], progress: float) -> list[Tensor]:
+def no_projection(values: Sequence[Tensor]) -> list[Tensor]:
     """The identity."""
     return list(values)
 
@@ -151,7 +150,7 @@ def optimize(
     """Make an objective small, and leave in its network the best projected tensors that were seen.
 
     Returns their PSNR in dB, before rounding to codes. Asks `monitor.stopped` before each step and reports to it at
-    every look at the picture; between looks nothing waits for the device. Where `monitor.due` is ahead, steps of the
+    every evaluation; between them nothing waits for the device. Where `monitor.due` is ahead, steps of the
     schedule are left out: the rate falls in time, whatever the machine does. Goes on from what `keeper` has kept;
     raises CheckpointError where that is no state of this search.
     """
@@ -160,20 +159,20 @@ def optimize(
         kept = keeper.load()
         if kept is not None:
             search.restore(kept)
-        begun = looked = search.next
+        begun = evaluated = search.next
         while search.next < config.steps:
             keeper.keep(search.state)
             if search.best <= config.enough or search.restarts > config.restarts:
                 break
             due = begun + math.floor(monitor.due() * (config.steps - begun))
             if due >= config.steps or monitor.stopped():
-                search.look()
+                search.evaluate()
                 break
             search.step(max(due, search.next))
             every = config.evaluate_every
-            if search.next // every > looked // every or search.next == config.steps:
-                search.look()
-                looked = search.next
+            if search.next // every > evaluated // every or search.next == config.steps:
+                search.evaluate()
+                evaluated = search.next
                 psnr = psnr_of_mse(search.best, peak=2)
                 monitor.report(Progress(stage, search.next, config.steps, psnr, begun))
         last = search.state()
@@ -194,7 +193,7 @@ class Search:
         self.restarts = 0
         self.best = math.inf
         self._begin(objective.values())
-        self.look()
+        self.evaluate()
 
     def _begin(self, values: Sequence[Tensor]) -> None:
         self._matrices = self._objective.join(values)
@@ -206,12 +205,12 @@ class Search:
         self.next = step + 1
         config, count = self._config, len(self._objective)
         index = torch.randint(count, (min(config.batch, count),), generator=self._generator, device=self._device)
-        at = self._project(self._values, step / config.steps)
+        at = self._project(self._values)
         self._soap.step(self._objective.gradient(at, index), self._rate * schedule(step, self._start, config))
 
-    def look(self) -> None:
+    def evaluate(self) -> None:
         """Measure the picture: keep the tensors if they are the best, go back to the best if they diverged."""
-        at = self._project(self._values, 1.0)
+        at = self._project(self._values)
         error = self._objective.mse(at, self._config.evaluate_pixels)
         if error < self.best or math.isinf(self.best):
             self.best, self.best_values = error, [value.clone() for value in at]
@@ -238,8 +237,9 @@ class Search:
     def restore(self, state: State) -> None:
         """Go on from the state of another search for the same picture; raises CheckpointError where it is of none.
 
-        Values and moments need not be finite: they are not, at times, of a search that the next look calls back. Under
-        a time limit the other may have been planned in another number of steps: what counts is how much of it is over.
+        Values and moments need not be finite: they are not, at times, of a search that the next evaluation calls back.
+        Under a time limit the other may have been planned in another number of steps: what counts is how much of it is
+        over.
         """
         most = take_count(state, "steps", _MOST_STEPS)
         factor = self._config.steps / max(1, most)

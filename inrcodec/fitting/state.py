@@ -18,7 +18,7 @@ State = Mapping[str, NDArray[Any]]
 
 
 class Keeper(Protocol):
-    """Where a search leaves its state while it runs, so that another process can go on with it."""
+    """Where a search leaves its state while it runs, so that another process can resume it."""
 
     def load(self) -> State | None:
         """What an earlier process left, not checked; None: begin at the start."""

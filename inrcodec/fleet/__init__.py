@@ -40,8 +40,8 @@ _PATIENCE = 0.5
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture of a fleet's work."""
+class Job:
+    """One picture of a fleet, and where its file goes."""
 
     source: str
     output: str
@@ -60,9 +60,9 @@ class Existing(enum.Enum):
 class Order:
     """One picture that is to be encoded."""
 
-    picture: Picture
+    job: Job
     stamp: list[Any] | None
-    """Of the source."""
+    """Bytes of the source, and its time or checksum."""
     config: str | None
     """Digest of the options; None where a file is taken whose options are not known."""
     replace: bool = False
@@ -71,7 +71,7 @@ class Order:
     @property
     def facts(self) -> Facts:
         """What its lines of the manifest begin with."""
-        return {**asdict(self.picture), "stamp": self.stamp, "config": self.config}
+        return {**asdict(self.job), "stamp": self.stamp, "config": self.config}
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Work:
     """All other lines of the manifest."""
 
 
-def find(sources: Sequence[str], out: str, suffixes: Sequence[str] = SUFFIXES) -> list[Picture]:
+def find(sources: Sequence[str], out: str, suffixes: Sequence[str] = SUFFIXES) -> list[Job]:
     """The pictures of files and folders (with all that is in them), and where their files go below `out`.
 
     Raises InputImageError for a source that is not there, or a folder without pictures, RequestError where two would
@@ -99,21 +99,21 @@ def find(sources: Sequence[str], out: str, suffixes: Sequence[str] = SUFFIXES) -
             output = posixpath.join(out, posixpath.splitext(below)[0] + ".inr")
             if found.setdefault(output, uri) != uri:
                 raise RequestError(f"{uri}: would have the output of {found[output]}: give them folders of their own")
-    return [Picture(uri, output) for output, uri in found.items()]
+    return [Job(uri, output) for output, uri in found.items()]
 
 
-def plan(pictures: Sequence[Picture], config: EncoderConfig, book: Path, existing: Existing = Existing.REFUSE) -> Work:
-    """Look which pictures the manifest `book` has, and whether their outputs are there.
+def plan(jobs: Sequence[Job], config: EncoderConfig, book: Path, existing: Existing = Existing.REFUSE) -> Work:
+    """Look which jobs the manifest `book` has, and whether their outputs are there.
 
     Raises OutputError where it is no manifest.
     """
     lines, digest = manifest.read(book), config.digest().hex()[:16]
 
-    def look(picture: Picture) -> Order | Facts:
-        return _look(picture, lines.get(picture.output, {}), digest, existing)
+    def look(job: Job) -> Order | Facts:
+        return _look(job, lines.get(job.output, {}), digest, existing)
 
     with ThreadPoolExecutor(_LOOKING) as threads:
-        looks = list(threads.map(look, pictures))
+        looks = list(threads.map(look, jobs))
     orders = [look for look in looks if isinstance(look, Order)]
     facts = [look for look in looks if not isinstance(look, Order)]
     done = [line for line in facts if "error" not in line]
@@ -122,29 +122,29 @@ def plan(pictures: Sequence[Picture], config: EncoderConfig, book: Path, existin
     return Work(orders, done, [line for line in facts if "error" in line], others)
 
 
-def _look(picture: Picture, line: Facts, digest: str, existing: Existing) -> Order | Facts:
+def _look(job: Job, line: Facts, digest: str, existing: Existing) -> Order | Facts:
     """What is to be done with a picture; or its line, where that is nothing."""
-    order = Order(picture, stores.stamp(picture.source), digest, replace=existing is Existing.REPLACE)
+    order = Order(job, stores.stamp(job.source), digest, replace=existing is Existing.REPLACE)
     known = order.stamp is not None and line.items() >= order.facts.items()
     try:
-        data = stores.existing(picture.output)
+        data = stores.existing(job.output)
         if data is None:
-            return Order(picture, order.stamp, digest)
+            return Order(job, order.stamp, digest)
         if (
             known
             and "begun" not in line
             and data[-4:].hex() == line.get("crc")
-            and _header(data, picture.output) is not None
+            and _header(data, job.output) is not None
         ):
             return line
         if existing is Existing.REPLACE:
             return order
-        if known and ("begun" in line or _header(data, picture.output) is None):
-            return Order(picture, order.stamp, digest)
+        if known and ("begun" in line or _header(data, job.output) is None):
+            return Order(job, order.stamp, digest)
         if existing is Existing.TAKE:
-            return Order(picture, order.stamp, config=None)
+            return Order(job, order.stamp, config=None)
         raise OutputError(
-            f"{picture.output}: exists already, and is not known to be of {picture.source} with these options: "
+            f"{job.output}: exists already, and is not known to be of {job.source} with these options: "
             "--force replaces it, --skip-existing takes it as it is"
         )
     except InrError as error:
@@ -169,7 +169,7 @@ def encode_one(order: Order, config: EncoderConfig) -> Facts:
     """Encode one picture, in whatever process, unless its file is there; its line of the manifest."""
     start, notes = time.monotonic(), list[str]()
     try:
-        source = load_bytes(stores.read(order.picture.source, MAX_FILE_BYTES), order.picture.source)
+        source = load_bytes(stores.read(order.job.source, MAX_FILE_BYTES), order.job.source)
         data = None if order.replace else _found(order, source.codes.shape)
         fresh = data is None
         if data is None:
@@ -178,7 +178,7 @@ def encode_one(order: Order, config: EncoderConfig) -> Facts:
 
             encoded = encode_with_report(source, config, Monitor(note=notes.append))
             data, psnr = encoded.data, encoded.psnr
-            stores.write(order.picture.output, data)
+            stores.write(order.job.output, data)
         else:
             psnr = metrics.psnr(source.codes, decoder.decode(data).reshape(source.codes.shape))
     except InrError as error:
@@ -194,7 +194,7 @@ def encode_one(order: Order, config: EncoderConfig) -> Facts:
 
 def _found(order: Order, shape: tuple[int, ...]) -> bytes | None:
     """The output, where it is there, and whole. Raises OutputError where it is not of a picture (H, W, C)."""
-    output = order.picture.output
+    output = order.job.output
     data = stores.existing(output)
     if data is None:
         return None
@@ -206,13 +206,13 @@ def _found(order: Order, shape: tuple[int, ...]) -> bytes | None:
     if (header.height, header.width, header.arch.channels) != shape:
         raise OutputError(
             f"{output}: is a picture of {header.width}x{header.height} and {header.arch.channels} channels, "
-            f"{order.picture.source} of {shape[1]}x{shape[0]} and {shape[2]}: --force replaces it"
+            f"{order.job.source} of {shape[1]}x{shape[0]} and {shape[2]}: --force replaces it"
         )
     return data
 
 
 def run(
-    pictures: Sequence[Picture],
+    jobs: Sequence[Job],
     config: EncoderConfig,
     book: Path,
     client: Any,
@@ -223,7 +223,7 @@ def run(
 
     `told` hears of each new one. Raises OutputError where the manifest cannot be written, or is none.
     """
-    return carry_out(plan(pictures, config, book, existing), config, book, client, told)
+    return carry_out(plan(jobs, config, book, existing), config, book, client, told)
 
 
 def carry_out(

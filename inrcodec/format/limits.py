@@ -23,11 +23,11 @@ class DecodeLimits:
     max_weights: int = 4_194_304
     """Weights and biases of the network: 16 MiB as float32."""
     max_sections: int = 64
-    """Of a file."""
+    """Sections of a file."""
     max_ancillary_bytes: int = 8 << 20
     """Payloads of all sections that are not needed for the picture."""
     max_output_pixels: int = MAX_PIXELS
-    """Of one rendering; Pillow's own warning level."""
+    """Pixels of one rendering; Pillow's own warning level."""
     max_macs: int = 2**44
     """Multiplications of one rendering, points times weights: about an hour on a CPU core."""
     max_macs_per_byte: int = 2**30

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from inrcodec.pixels import colour_channels
+
 MARGIN = 8
 """Pixels around every picture and caption."""
 SQUARE = 8
@@ -24,7 +26,7 @@ class Panel:
     codes: NDArray[np.uint8]
     """(H, W, C), C = 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA."""
     caption: tuple[str, ...]
-    """Its lines."""
+    """Lines of text."""
 
 
 def sheet(panels: Sequence[Panel]) -> NDArray[np.uint8]:
@@ -52,7 +54,7 @@ def _short(line: str) -> str:
 def over_squares(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, C) as (H, W, 3), over light and dark squares where it is transparent."""
     height, width, channels = codes.shape
-    colours = np.broadcast_to(codes[..., : 1 if channels < 3 else 3], (height, width, 3))
+    colours = np.broadcast_to(codes[..., : colour_channels(channels)], (height, width, 3))
     if channels % 2:
         return np.ascontiguousarray(colours)
     squares = (np.arange(height)[:, None] // SQUARE + np.arange(width) // SQUARE) % 2

@@ -1,4 +1,4 @@
-"""Encodes that are ended and gone on with, as a user sees them: SIGTERM, checkpoints, and what each line says."""
+"""Encodes that are ended and resumed, as a user sees them: SIGTERM, checkpoints, and what each line says."""
 
 import os
 import signal
@@ -57,7 +57,7 @@ def test_an_encode_ended_after_its_fit_goes_on_to_the_same_file(whole: bytes, mo
         signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(encoder, "verify", end)  # far from any step
+        patch.setattr(encoder, "verified_psnr", end)  # far from any step
         assert run("encode photo.png -e 1") == 143
     assert int(checkpoint.read(KEPT.read_bytes())["fit.next"]) == 625
     assert run("encode photo.png -e 1 --resume") == 0

@@ -207,7 +207,7 @@ def test_a_state_is_a_copy() -> None:
     state = one.state()
     before = {name: array.copy() for name, array in state.items()}
     one.step(1)
-    one.look()
+    one.evaluate()
     assert same(before, state)
 
 

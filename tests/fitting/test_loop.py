@@ -101,7 +101,7 @@ def test_the_jacobian_is_that_of_autograd_pixel_by_pixel(channels: int) -> None:
 def test_squares_are_the_sums_of_squares_of_the_jacobians_rows() -> None:
     net, picture, index, signs = network(), Target(IMAGE, CPU), torch.arange(0, 768, 3), signs_of(256)
     sums = PixelSums(net, picture, 100)
-    squares = split_matrices(sums.squares(net.snapshot(), index, signs))
+    squares = split_matrices(sums.gauss_newton_diagonal(net.snapshot(), index, signs))
     expected = sums.jacobian(net.snapshot(), index, signs).square().sum(1)
     assert close(torch.cat([part.flatten() for part in squares]), expected)
 
@@ -116,12 +116,12 @@ def test_sums_over_pixels_do_not_depend_on_the_chunks(chunk: int, threads: int) 
         parts = PixelSums(net, picture, chunk)
         with parts.working():
             error, gradient = parts.squared_error(at, index), parts.gradient(at, index)
-            squares = parts.squares(at, index, signs)
+            squares = parts.gauss_newton_diagonal(at, index, signs)
     finally:
         torch.set_num_threads(before)
     assert error == pytest.approx(whole.squared_error(at, index), rel=1e-5)
     assert all(close(a, b) for a, b in zip(gradient, whole.gradient(at, index), strict=True))
-    assert all(close(a, b) for a, b in zip(squares, whole.squares(at, index, signs), strict=True))
+    assert all(close(a, b) for a, b in zip(squares, whole.gauss_newton_diagonal(at, index, signs), strict=True))
 
 
 def test_a_failure_in_a_chunk_is_raised() -> None:
@@ -170,7 +170,7 @@ def test_a_retreat_restores_the_best_weights_and_warms_up_again(monkeypatch: pyt
     monkeypatch.setattr(PixelSums, "mse", lambda *arguments: next(looks))
     now: list[Tensor] = []
 
-    def watched(values: Sequence[Tensor], progress: float) -> list[Tensor]:
+    def watched(values: Sequence[Tensor]) -> list[Tensor]:
         now[:] = [value.clone() for value in values]
         return list(values)
 
@@ -179,11 +179,11 @@ def test_a_retreat_restores_the_best_weights_and_warms_up_again(monkeypatch: pyt
     search = loop.Search(sums, config, watched)
     for step in range(3):
         search.step(step)
-    search.look()
+    search.evaluate()
     best = [value.clone() for value in search.best_values]
     search.step(3)
     search.step(4)
-    search.look()
+    search.evaluate()
     assert not torch.equal(now[0], best[0])
     assert search.restarts == 1
     search.step(5)
@@ -223,7 +223,7 @@ def test_a_perfect_fit_ends_early() -> None:
 
 
 def test_the_gradient_is_taken_at_the_projection_and_the_projection_is_delivered() -> None:
-    def first_layer_only(values: Sequence[Tensor], progress: float) -> list[Tensor]:
+    def first_layer_only(values: Sequence[Tensor]) -> list[Tensor]:
         return [values[0], *[torch.zeros_like(value) for value in values[1:]]]
 
     fitted = network()

@@ -80,7 +80,7 @@ def test_an_encode_stopped_at_once_is_no_worse_than_one_colour() -> None:
 def test_a_network_of_one_colour_draws_every_code_exactly(channels: int) -> None:
     for code in range(256):
         colour = np.full(channels, code, np.uint8)
-        stored = StoredPicture(ladder.one_colour(pixels.to_unit(colour)), 2, 3)
+        stored = StoredPicture(ladder.constant(pixels.to_unit(colour)), 2, 3)
         assert (decoder.decode(families.write(stored)) == code).all()
 
 
@@ -200,7 +200,7 @@ def test_memory_that_ends_outside_the_steps_is_one_line_too(monkeypatch: pytest.
     def fail(*arguments: object) -> None:
         raise SHORTAGES[kind]()
 
-    monkeypatch.setattr(encoder, "verify", fail)
+    monkeypatch.setattr(encoder, "verified_psnr", fail)
     with pytest.raises(ResourceError, match="out of memory: ask for a smaller file"):
         encode_with_report(waves(8, 8), FAST)
 

@@ -19,7 +19,7 @@ from inrcodec.encoding import encoder
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.errors import InputImageError, OutputError, RequestError
 from inrcodec.families.siren import ladder
-from inrcodec.fleet import Existing, Order, Picture, manifest, stores
+from inrcodec.fleet import Existing, Job, Order, manifest, stores
 from inrcodec.pictures import save
 from inrcodec.pictures.load import Source, load, to_array
 from inrcodec.progress import Monitor
@@ -59,7 +59,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
             monitor.note(note)
         height, width, _ = source.codes.shape
         colour = source.codes.mean((0, 1)).astype(np.float32) / 256 + (config.quality or 0) / 1000
-        data = families.write(families.StoredPicture(ladder.one_colour(colour), height, width))
+        data = families.write(families.StoredPicture(ladder.constant(colour), height, width))
         return encoder.Encoded(data, height, width, 10.0, ())
 
     monkeypatch.setattr(encoder, "encode_with_report", encode)
@@ -70,8 +70,8 @@ def lines_of(book: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in book.read_text().splitlines()]
 
 
-def order(picture: Picture) -> Order:
-    return Order(picture, stamp=None, config="digest")
+def order(job: Job) -> Order:
+    return Order(job, stamp=None, config="digest")
 
 
 def test_a_folder_is_found_with_all_that_is_in_it(folder: Path) -> None:
@@ -103,14 +103,14 @@ def test_in_a_store_it_is_a_name_too(store: fsspec.AbstractFileSystem, quick: No
 def test_a_picture_within_an_archive_is_opened(folder: Path, quick: None) -> None:
     with zipfile.ZipFile("in.zip", "w") as archive:
         archive.write("in/a.png", "a.png")
-    facts = fleet.encode_one(order(Picture("zip://a.png::in.zip", "out/a.inr")), FAST)
+    facts = fleet.encode_one(order(Job("zip://a.png::in.zip", "out/a.inr")), FAST)
     assert (facts["width"], facts["height"]) == (9, 8)
 
 
 def test_a_store_is_found_and_written_like_a_folder(store: fsspec.AbstractFileSystem) -> None:
     store.pipe_file("/in/x/a.png", save.to_file(waves(8, 9), "PNG"))
     (picture,) = fleet.find(["memory://in"], "memory://out")
-    assert picture == Picture("memory:///in/x/a.png", "memory://out/x/a.inr")
+    assert picture == Job("memory:///in/x/a.png", "memory://out/x/a.inr")
     facts = fleet.encode_one(order(picture), FAST)
     data = store.cat_file("/out/x/a.inr")
     assert (facts["bytes"], facts["width"], facts["height"]) == (len(data), 9, 8)
@@ -120,9 +120,9 @@ def test_a_store_is_found_and_written_like_a_folder(store: fsspec.AbstractFileSy
 def test_what_is_left_out_of_a_picture_is_in_its_line(folder: Path, quick: None) -> None:
     first, second = (Image.fromarray(waves(8, 9)[:, :, ::step]) for step in (1, -1))
     first.save("in/moving.gif", save_all=True, append_images=[second])
-    facts = fleet.encode_one(order(Picture("in/moving.gif", "out/moving.inr")), FAST)
+    facts = fleet.encode_one(order(Job("in/moving.gif", "out/moving.inr")), FAST)
     assert facts["notes"] == list(load("in/moving.gif").notes) != []
-    assert "notes" not in fleet.encode_one(order(Picture("in/a.png", "out/a.inr")), FAST)
+    assert "notes" not in fleet.encode_one(order(Job("in/a.png", "out/a.inr")), FAST)
 
 
 class HereAndNow:
@@ -251,7 +251,7 @@ def test_a_fleet_that_was_killed_before_its_line_was_written_does_not_encode_aga
 
 
 def test_what_another_worker_has_written_meanwhile_is_not_made_again(folder: Path) -> None:
-    work = order(Picture("in/a.png", "out/a.inr"))
+    work = order(Job("in/a.png", "out/a.inr"))
     first = fleet.encode_one(work, FAST)
     stamp = os.stat("out/a.inr").st_mtime_ns
     second = fleet.encode_one(work, FAST)
@@ -284,7 +284,7 @@ def test_a_file_that_is_no_manifest_is_not_overwritten(folder: Path) -> None:
     ],
 )
 def test_a_failure_is_a_line_of_the_manifest(folder: Path, source: str, kind: str) -> None:
-    facts = fleet.encode_one(order(Picture(source, "out/a.inr")), FAST)
+    facts = fleet.encode_one(order(Job(source, "out/a.inr")), FAST)
     assert facts["kind"] == kind
     assert str(facts["error"]).startswith(source)
     assert not Path("out/a.inr").exists()

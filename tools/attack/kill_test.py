@@ -4,7 +4,7 @@
 
 Writes: a process replaces one file over and over through `inrcodec.files`; after each kill -9 the file has to be one of
 those that were written, whole, and the next write has to remove what was left beside it. Encodes: each is ended by
-kill -9 or by SIGTERM, as often of the one as of the other, and gone on with by `encode --resume` until it is finished.
+kill -9 or by SIGTERM, as often of the one as of the other, and resumed by `encode --resume` until it is finished.
 """
 
 import argparse
@@ -93,7 +93,7 @@ class Encodes:
     """Finished with the bytes of an encode that nothing interrupts."""
     torn: int = 0
     resumed: int = 0
-    """Of all that were gone on with, those that found a checkpoint."""
+    """Of all that were resumed, those that found a checkpoint."""
     left: int = 0
     """Runs after which a file other than picture and output was there."""
     most_apart: float = 0.0
@@ -142,7 +142,7 @@ class Encoder:
 
 
 def kill_encodes(runs: int, directory: Path, effort: int = 2, seed: int = 0) -> Encodes:
-    """End an encode at `runs` random moments, and go on with it each time."""
+    """End an encode at `runs` random moments, and resume it each time."""
     found, moments, encoder = Encodes(), random.Random(seed), Encoder(directory, effort)
     whole, length = encoder.measure()
     for run in range(runs):
@@ -169,7 +169,7 @@ def _end(process: subprocess.Popen[bytes], gently: bool, found: Encodes) -> None
 
 
 def _judge(encoder: Encoder, whole: bytes, found: Encodes) -> None:
-    """Look at what an encode that was ended, and gone on with, has left."""
+    """Look at what an encode that was ended, and resumed, has left."""
     found.runs += 1
     found.left += set(os.listdir(encoder.directory)) > {"picture.png", "picture.inr"}
     if not encoder.output.exists():

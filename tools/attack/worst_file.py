@@ -1,4 +1,4 @@
-"""The dearest file of 1 KiB that the default limits let through, and how soon its drawing can be stopped.
+"""The file of most work of 1 KiB that the default limits let through, and how soon its drawing can be stopped.
 
     python tools/attack/worst_file.py            # a few minutes: --draw draws all of it too
 

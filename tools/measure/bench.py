@@ -2,9 +2,9 @@
 
     python tools/measure/bench.py  # all of them, about 10 minutes on two CPU cores
     python tools/measure/bench.py steps --picture P.png  # to the PSNR of the published COIN loop, on the middle 128x128
-    python tools/measure/bench.py step --picture P.png  # time of a fit step beside the reference's, on 384x256
+    python tools/measure/bench.py step --picture P.png  # time of a fit step against the reference's, on 384x256
     python tools/measure/bench.py encode decode startup  # whole commands; decoding idle and under load
-    python tools/measure/bench.py --device cuda  # fit steps, encodes and decoding on the GPU beside the CPU
+    python tools/measure/bench.py --device cuda  # fit steps, encodes and decoding on the GPU against the CPU
 
 Times are medians of interleaved repetitions. Memory is the peak resident set of a process of its own.
 """
@@ -141,7 +141,7 @@ def step_works(image: np.ndarray, device: torch.device) -> Iterator[dict[str, Ca
 
 
 def bench_step(options: argparse.Namespace) -> None:
-    """time of one fit step on 384x256, the default network, beside the reference's."""
+    """time of one fit step on 384x256, the default network, against the reference's."""
     with step_works(reduced(options.picture), CPU) as works:
         print_ratios(milliseconds(works, CPU, 15))
 
@@ -190,7 +190,7 @@ def bench_encode(options: argparse.Namespace) -> None:
 
 
 def bench_decode(options: argparse.Namespace) -> None:
-    """384x256 after imports (target: 0.5 s), NumPy beside torch (99.99 % within a code); 4096x4096 (400 MB); load."""
+    """384x256 after imports (target: 0.5 s), NumPy against torch (99.99 % within a code); 4096x4096 (400 MB); load."""
     image = reduced(options.picture)
     data = encoder.encode(image, encoder.EncoderConfig(effort=1, device="cpu"))
     model = families.read(data)
@@ -214,7 +214,7 @@ def print_agreement(one: np.ndarray, other: np.ndarray) -> None:
 
 
 def bench_cuda(options: argparse.Namespace) -> None:
-    """fit steps, a default encode and decoding on the GPU, beside the CPU."""
+    """fit steps, a default encode and decoding on the GPU, against the CPU."""
     if not torch.cuda.is_available():
         raise SystemExit("  no CUDA device here")
     image = reduced(options.picture)

@@ -2,7 +2,7 @@
 
     python tools/measure/bench_load.py         # part of tools/measure/bench.py decode; about 2 minutes on two CPU cores
 
-Loaded is beside a process that multiplies matrices without end on one core. Times are medians, after a first run that
+Loaded is next to a process that multiplies matrices without end on one core. Times are medians, after a first run that
 is not timed. Where a library's threads wait for each other a loaded time is 5 to 25 times the idle one.
 """
 

@@ -1,7 +1,7 @@
 """What large pictures cost: seconds of an encode against megapixels and bits per pixel.
 
     python tools/measure/large_pictures.py  # estimated from a few timed steps of each network, in 2 minutes
-    python tools/measure/large_pictures.py --full  # and whole encodes of the smallest pictures beside the estimate
+    python tools/measure/large_pictures.py --full  # and whole encodes of the smallest pictures against the estimate
     python tools/measure/large_pictures.py -e 3 --device cuda
 
 The pictures are one photograph at several sizes: time depends on their pixels and weights, not on what they show.

@@ -1,4 +1,4 @@
-"""Rate and distortion of inrcodec beside JPEG, WebP, JPEG 2000 and AVIF, from real files.
+"""Rate and distortion of inrcodec against JPEG, WebP, JPEG 2000 and AVIF, from real files.
 
     python tools/measure/rd_curve.py  # the photographs of sample_data, default quality
     python tools/measure/rd_curve.py DIR/kodim15.png DIR/kodim23.png --scale 0.5 -q 30 50 70
@@ -10,7 +10,7 @@ at its best settings (baselines.py), compared at equal bytes, linear in log byte
 
 Everything is kept in the folder --out, and a run that was stopped goes on from there when it is started again:
 
-    index.html         tables, plot, and every picture beside JPEG and WebP at the same bytes
+    index.html         tables, plot, and every picture next to JPEG and WebP at the same bytes
     NAME.json          the means in CompressAI's schema; such a file may be the --published one of another run
     per_picture.json   every figure, and the baselines' curves;  rd.csv: the same without the curves
     rd.png             the plot (needs matplotlib: the extra "eval")

@@ -6,7 +6,7 @@
 Larger: each picture is reduced to a half and a quarter (Lanczos) and encoded; the file drawn at the full size, and its
 native picture enlarged by Pillow's bicubic and Lanczos filters, are compared with the full size, which is the truth.
 Smaller: the files drawn at 1/2, 3/10 and 1/4 are compared with their native picture reduced by Pillow's Lanczos filter.
-Also how long a thumbnail takes beside a full decode. What is encoded is kept in --out.
+Also how long a thumbnail takes against a full decode. What is encoded is kept in --out.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What a time limit gives: the command line under limits, beside the plain runs of each effort, held to three laws.
+"""What a time limit gives: the command line under limits, against the plain runs of each effort, held to three laws.
 
     python tools/measure/time_limit_table.py  # all of it, in half an hour on an idle machine
     python tools/measure/time_limit_table.py --pictures astronaut --limits 10 --efforts 1

@@ -67,16 +67,16 @@ def pixels_at_once(weights: int) -> int:
 
 
 def gauss_newton(
-    network: FloatNetwork, values: Sequence[Tensor], target: Target, pixels: int, within: Sequence[slice]
+    network: FloatNetwork, values: Sequence[Tensor], target: Target, pixels: int, parts: Sequence[slice]
 ) -> list[Tensor]:
-    """H at the tensors `values` from at most `pixels` pixels, as its blocks `within`, each (b, b) float32."""
+    """H at the tensors `values` from at most `pixels` pixels, as its blocks `parts`, each (b, b) float32."""
     index, signs = probes(target, pixels, network.device)
     sums = PixelSums(network, target, len(index))
-    matrices = [torch.zeros(part.stop - part.start, part.stop - part.start, device=network.device) for part in within]
+    matrices = [torch.zeros(part.stop - part.start, part.stop - part.start, device=network.device) for part in parts]
     at_once = pixels_at_once(network.arch.param_count())
     for rows, their_signs in zip(torch.split(index, at_once), torch.split(signs, at_once), strict=True):
         jacobian = sums.jacobian(values, rows, their_signs)
-        for matrix, part in zip(matrices, within, strict=True):
+        for matrix, part in zip(matrices, parts, strict=True):
             add_square(matrix, jacobian[part])
     for matrix in matrices:
         _mirror(matrix)

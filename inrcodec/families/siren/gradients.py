@@ -118,7 +118,7 @@ class PixelSums:
 
         return self._total(of_chunk, at, index)
 
-    def squares(self, at: Sequence[Tensor], index: Tensor, signs: Tensor) -> list[Tensor]:
+    def gauss_newton_diagonal(self, at: Sequence[Tensor], index: Tensor, signs: Tensor) -> list[Tensor]:
         """Sum over the pixels `index` of (d (signs . output) / d weight)^2, by layers as [W | b]; signs (N, C)."""
 
         def of_chunk(tape: Tape, matrices: Sequence[Array], rows: Tensor) -> list[Tensor]:
@@ -164,7 +164,7 @@ class PixelSums:
         def with_tape(part: Tensor) -> list[Tensor]:
             tape = self._spare_tape()
             try:
-                with np.errstate(over="ignore", invalid="ignore"):  # of a search that diverges: `Search.look` sees it
+                with np.errstate(over="ignore", invalid="ignore"):  # a search that diverges sees it itself
                     return of_chunk(tape, matrices, part)
             finally:
                 self._tapes.put(tape)

@@ -109,10 +109,10 @@ def smallest_bytes(height: int, width: int, channels: int) -> int:
     return len(families.write(StoredPicture(zero, height, width, content_hash=0)))
 
 
-def one_colour(values: NDArray[np.float32]) -> SirenNetwork:
+def constant(values: NDArray[np.float32]) -> SirenNetwork:
     """The smallest network that draws one colour exactly: `values` (channels,) in [-1, 1]."""
     arch = choose_arch(1, 1, len(values), 1)
-    params = network.one_colour(arch, values)
+    params = network.constant(arch, values)
     symbols = tuple(np.rint(param / _STEP_OF_ONE_COLOUR).astype(np.int32) for param in params)
     return SirenNetwork(arch, symbols, (q_step_code(_STEP_OF_ONE_COLOUR),) * len(symbols))
 

@@ -96,7 +96,7 @@ def init(arch: SirenArch, seed: int, config: InitConfig) -> Params:
     return [p.astype(np.float32) for p in params]
 
 
-def one_colour(arch: SirenArch, colour: NDArray[np.float32]) -> Params:
+def constant(arch: SirenArch, colour: NDArray[np.float32]) -> Params:
     """The network that draws `colour`, (channels,), everywhere: all zero but for the output's bias."""
     return [*(np.zeros(shape, np.float32) for shape in arch.param_shapes()[:-1]), colour.astype(np.float32)]
 

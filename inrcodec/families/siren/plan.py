@@ -80,15 +80,15 @@ class SirenPlan:
     def rounding_seconds(self, timing: Timing, weights: int) -> float:
         """Seconds of all roundings, without the steps in between."""
         whole = _SENSITIVITY / FitConfig().batch * timing.step
-        looks = self.roundings * (2 + 2 * self.quantize.stages) * timing.look
+        evaluations = self.roundings * (2 + 2 * self.quantize.stages) * timing.evaluation
         once = _IMPORT if self.quantize.affine and "torchao" not in sys.modules else 0.0
         if not self._curved:
-            return once + whole + looks
+            return once + whole + evaluations
         parts: RoundingTiming = timing.rounding or RoundingTiming()
         sizes: list[int] = [part.stop - part.start for part in blocks(weights, self.quantize.block)]
         rows = self._curved * (parts.row + parts.square * sum(size**2 for size in sizes))
         factors = parts.factor * sum(size**3 for size in sizes)
-        return once + whole + looks + rows + factors + self.roundings * weights * parts.weight
+        return once + whole + evaluations + rows + factors + self.roundings * weights * parts.weight
 
     def last_seconds(self, timing: Timing, weights: int) -> float:
         """Seconds of a rounding that come after its last step: each weight's, as if none had been rounded."""
@@ -179,7 +179,7 @@ class RoundingTiming:
     factor: float = 0.0
     """The curvature's factors, by cube of a block's weights."""
     weight: float = 0.0
-    """To round one weight with compensation."""
+    """One weight, rounded with compensation."""
 
     def of(self, part: float) -> "RoundingTiming":
         """About that of a network of a part of the work for each pixel."""

@@ -76,7 +76,7 @@ class QuantizeConfig:
     affine: bool = True
     """Round by torchao's quantizer, which takes seconds to import; False: by torch, to the same symbols."""
     largest_bias_step: float = 1 / 512
-    """Of the output layer's bias, in values: a quarter of a code, so that a picture of one colour keeps it."""
+    """Largest step of the output layer's bias, in values: a quarter of a code, so that one colour stays what it is."""
 
 
 def sensitivity(network: FloatNetwork, target: Target, pixels: int = 65536) -> list[Tensor]:
@@ -84,7 +84,7 @@ def sensitivity(network: FloatNetwork, target: Target, pixels: int = 65536) -> l
     index, signs = probes(target, pixels, network.device)
     sums = PixelSums(network, target)
     with sums.working():
-        squares = sums.squares(network.snapshot(), index, signs)
+        squares = sums.gauss_newton_diagonal(network.snapshot(), index, signs)
     return [part / (len(index) * target.channels) for part in split_matrices(squares)]
 
 
@@ -110,7 +110,7 @@ def prune(
 
 def masking(masks: Sequence[Tensor]) -> Project:
     """The projection that sets pruned weights to zero."""
-    return lambda values, progress: [value * mask for value, mask in zip(values, masks, strict=True)]
+    return lambda values: [value * mask for value, mask in zip(values, masks, strict=True)]
 
 
 _CODE_ERROR = (2 / 255) ** 2 / 12
@@ -206,7 +206,7 @@ class Quantizer:
         self.network, self.target, self.config = network, target, config
         self._mse = 4 * 10 ** (-psnr / 10)
         self.noise = config.noise
-        self._floats = flatten(masking(masks)(network.snapshot(), 0))
+        self._floats = flatten(masking(masks)(network.snapshot()))
         self._pruned = flatten(masks) == 0
         self._scores = sensitivity(network, target)
 
@@ -287,7 +287,7 @@ class Quantizer:
         optimize(
             self._objective(monitor),
             self.config.refit,
-            lambda values, progress: rounding.split(rounding.nearest(flatten(keep(values, progress)))),
+            lambda values: rounding.split(rounding.nearest(flatten(keep(values)))),
             "round",
             monitor,
         )
@@ -345,4 +345,4 @@ class Quantizer:
 
 def holding(rounding: Rounding, flat: Tensor, fixed: Tensor) -> Project:
     """The projection that keeps the fixed weights where they are."""
-    return lambda values, progress: rounding.split(torch.where(fixed, flat, flatten(values)))
+    return lambda values: rounding.split(torch.where(fixed, flat, flatten(values)))

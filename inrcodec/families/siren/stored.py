@@ -19,6 +19,7 @@ channel values, and `pixels.py` specifies the coordinates of pixels and the roun
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,11 @@ class SirenNetwork:
 
     def payload(self) -> bytes:
         """The section, with the entropy coder that makes it smallest. The inverse of `read`."""
+        return self._payload
+
+    @cached_property
+    def _payload(self) -> bytes:
+        """It is asked for on several floors of an encode, and takes a while."""
         stream = np.concatenate([symbols.reshape(-1) for symbols in self.symbols])
         sizes = [symbols.size for symbols in self.symbols]
         coder_id, weights = entropy.encode(stream, sizes, hidden_biases(len(sizes)))

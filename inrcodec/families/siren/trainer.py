@@ -10,7 +10,7 @@ from inrcodec import pixels
 from inrcodec.families.contract import StoredPicture
 from inrcodec.families.siren import ladder
 from inrcodec.families.siren.gradients import PixelSums
-from inrcodec.families.siren.network import SirenArch, init, one_colour, q_step_code
+from inrcodec.families.siren.network import SirenArch, constant, init, q_step_code
 from inrcodec.families.siren.plan import RoundingTiming, SirenPlan, plan, time_rounding
 from inrcodec.families.siren.quantize import Quantizer, prune
 from inrcodec.families.siren.stored import SirenNetwork
@@ -64,7 +64,7 @@ class Trainer:
         height, width, channels = self._shape
         if (self._codes == self._codes[0, 0]).all():
             arch = ladder.choose_arch(1, 1, channels, point.weights_per_pixel)
-            params = one_colour(arch, pixels.to_unit(self._codes[0, 0]))
+            params = constant(arch, pixels.to_unit(self._codes[0, 0]))
         else:
             arch = ladder.choose_arch(height, width, channels, point.weights_per_pixel)
             params = init(arch, self._options.seed, ladder.init_config(height, width))
@@ -72,7 +72,7 @@ class Trainer:
 
     def constant(self, colour: NDArray[np.uint8]) -> StoredPicture:
         """The smallest network that draws one colour (channels,) exactly."""
-        return StoredPicture(ladder.one_colour(pixels.to_unit(colour)), *self._shape[:2])
+        return StoredPicture(ladder.constant(pixels.to_unit(colour)), *self._shape[:2])
 
 
 class Candidate:

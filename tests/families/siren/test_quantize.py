@@ -172,7 +172,7 @@ def test_held_weights_stay_where_they_are_and_the_others_are_free() -> None:
     values = [torch.tensor([[0.25, 0.75]]), torch.tensor([1.0])]
     rounding = Rounding([q_step_code(0.5)] * 2, values)
     hold = holding(rounding, torch.tensor([0.5, 0.75, 1.5]), torch.tensor([True, False, True]))
-    held = hold([value + 10 for value in values], 0.5)
+    held = hold([value + 10 for value in values])
     assert torch.equal(held[0], torch.tensor([[0.5, 10.75]]))
     assert torch.equal(held[1], torch.tensor([1.5]))
 
@@ -308,7 +308,7 @@ def test_every_stage_rounds_its_part_of_each_block_and_holds_what_was_rounded_be
 
     def shake(sums: PixelSums, config: FitConfig, hold: quantize.Project, stage: str, monitor: Monitor) -> float:
         seen.append(flatten(sums.values()))
-        sums.load(hold([value + 1e-5 for value in sums.values()], 1.0))
+        sums.load(hold([value + 1e-5 for value in sums.values()]))
         return 99.0
 
     monkeypatch.setattr(quantize, "optimize", shake)

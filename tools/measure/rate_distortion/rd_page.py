@@ -1,4 +1,4 @@
-"""The page of a rate-distortion run: the tables, the plot, and every picture beside JPEG and WebP at the same bytes.
+"""The page of a rate-distortion run: the tables, the plot, and every picture next to JPEG and WebP at the same bytes.
 
 It stands in its folder with relative links and asks the network for nothing. JPEG and WebP are shown by their files,
 ours as a PNG of what its file decodes to.
