@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec import installed
 from inrcodec.compute import threads
 from inrcodec.compute.sine import Forward, Jet, coordinate_jet, jet
 from inrcodec.errors import ResourceError, StoppedError
@@ -72,19 +71,6 @@ class Backend(Protocol):
     def sine_jet(self, params: Params) -> EvaluateJet:
         """The same with derivatives, in float64."""
         ...
-
-
-def backend_on(device: str, manner: Manner = DEFAULT_MANNER) -> Backend:
-    """The backend of a device: "cpu" is NumPy, all others are torch's.
-
-    Raises NotInstalledError where that is not installed.
-    """
-    if device == "cpu":
-        return NumpyBackend(manner)
-    installed.require(f"device {device}", "torch")
-    from inrcodec.compute.torch_backend import TorchBackend
-
-    return TorchBackend(device, manner)
 
 
 EvaluateChunk = Callable[[NDArray[np.float32]], Sequence[Samples]]

@@ -30,9 +30,9 @@ from inrcodec.compute.backends import (
     NumpyBackend,
     Samples,
     Stopped,
-    backend_on,
     within_memory,
 )
+from inrcodec.compute.device import backend_on
 from inrcodec.compute.sine import Jet
 from inrcodec.compute.threads import count
 from inrcodec.decoding import resample

@@ -7,6 +7,7 @@ from inrcodec import families
 from inrcodec.compute.backends import within_memory
 from inrcodec.compute.torch_backend import loading
 from inrcodec.errors import check_type
+from inrcodec.families.training import encode_half
 from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 
 
@@ -42,7 +43,7 @@ def as_module(data: bytes, device: str = "cpu", limits: DecodeLimits = DEFAULT_L
     """
     check_type("device", device, str)
     stored = families.read(data, limits)
-    half = families.FAMILIES[stored.network.section].encode_half()
+    half = encode_half(families.FAMILIES[stored.network.section])
     with loading(device, "use a smaller file"):
         network = half.as_torch(stored.network, torch.device(device))
     return PictureModule(network, stored.height, stored.width, stored.network.channels).requires_grad_(False)

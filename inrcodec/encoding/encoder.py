@@ -25,7 +25,7 @@ from inrcodec.encoding.goals import Fit, Search, choose_goal
 from inrcodec.encoding.resume import Course, Session
 from inrcodec.errors import BitstreamError, LimitError, VerifyError, check_type
 from inrcodec.families import StoredPicture
-from inrcodec.families.training import Trainer, TrainerOptions
+from inrcodec.families.training import Trainer, TrainerOptions, encode_half
 from inrcodec.fitting.loop import optimize
 from inrcodec.fitting.state import FORGETFUL, Keeper
 from inrcodec.format.metadata import Metadata, metadata_bytes
@@ -108,7 +108,7 @@ def _encoded(image: ImageLike, config: EncoderConfig, monitor: Monitor, keeper: 
 def trainer_for(codes: NDArray[np.uint8], config: EncoderConfig) -> Trainer:
     """The encode half of the family that `config` names, for a picture (H, W, C)."""
     options = TrainerOptions(config.effort, config.seed, config.prune, 1 if config.psnr is None else 2)
-    half = families.named(config.family).encode_half()
+    half = encode_half(families.named(config.family))
     return half.Trainer(codes, options, choose_device(config.device))
 
 

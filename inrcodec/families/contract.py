@@ -4,18 +4,14 @@ A family is registered under the id of its section (`families.register`). Its de
 a `Network`, in NumPy alone. Its encode half, `training.EncodeHalf`, is a module that is imported when it is asked for.
 """
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec.compute.backends import Backend, Evaluate, EvaluateJet, Precision
-
-if TYPE_CHECKING:
-    from inrcodec.families.training import EncodeHalf
 
 
 class SineLayer(NamedTuple):
@@ -119,12 +115,7 @@ class Family:
     parts: Callable[[bytes, int], dict[str, int]]
     """(payload, channels) -> bytes of its parts by name, "weights" among them; what is left are its sizes."""
     trainer: str
-    """Module of its encode half, with a class `Trainer` and a function `as_torch`; imported on first use."""
-
-    def encode_half(self) -> "EncodeHalf":
-        """The module of the encode half."""
-        module: EncodeHalf = importlib.import_module(self.trainer)
-        return module
+    """Name of the module of its encode half: see `training.encode_half`."""
 
 
 @dataclass(frozen=True)

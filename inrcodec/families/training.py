@@ -3,6 +3,7 @@
 Trainer --start--> Candidate --objective--> fitted --prepare, rounder--> Rounder --run--> StoredPicture
 """
 
+import importlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec.families.contract import StoredPicture
+from inrcodec.families.contract import Family, StoredPicture
 from inrcodec.progress import Monitor, Stage
 
 if TYPE_CHECKING:
@@ -262,3 +263,9 @@ class EncodeHalf(Protocol):
     def as_torch(self, network: Any, device: "torch.device") -> "torch.nn.Module":
         """A network of the family as a module: (.., 2) coordinates -> (.., channels) values near [-1, 1]."""
         ...
+
+
+def encode_half(family: Family) -> EncodeHalf:
+    """The encode half of a family, imported now."""
+    module: EncodeHalf = importlib.import_module(family.trainer)
+    return module

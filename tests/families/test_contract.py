@@ -16,7 +16,7 @@ from inrcodec.encoding.encoder import encode_with_report
 from inrcodec.errors import CorruptError, RequestError, UnsupportedError
 from inrcodec.families import FAMILIES, StoredPicture
 from inrcodec.families.contract import Family
-from inrcodec.families.training import EncodeHalf
+from inrcodec.families.training import EncodeHalf, encode_half
 from inrcodec.progress import Estimate, Monitor
 from tests.families import toy
 from tests.support.helpers import header, seal, section, siren, small_model
@@ -94,7 +94,7 @@ def test_what_draws_layers_of_sines_says_that_it_is_none(export: object) -> None
 
 
 def test_its_modules_are_what_the_contract_asks_for() -> None:
-    half: EncodeHalf = toy.TOY.encode_half()
+    half: EncodeHalf = encode_half(toy.TOY)
     assert half.Trainer is toy.Trainer
     assert isinstance(toy.Level(1, 1), families.Network)
 

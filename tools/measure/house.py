@@ -92,11 +92,11 @@ class House:
         self.modules = [Module(path, package) for path in sorted(package.rglob("*.py"))]
         self._by_name = {module.name: module for module in self.modules}
 
-    def imports(self, module: Module, at_import: bool | None = None) -> list[Module]:
-        """The modules of the package that a module imports: all, or at import time, or later."""
+    def imports(self, module: Module) -> list[Module]:
+        """The modules of the package that a module imports, at import time or later."""
         found = {}
-        for name, when in module.imported:
-            if name.startswith("inrcodec.") and at_import in (None, when):
+        for name, _ in module.imported:
+            if name.startswith("inrcodec."):
                 inner = name.removeprefix("inrcodec.")
                 other = self._by_name.get(inner) or self._by_name.get(inner.rpartition(".")[0])
                 if other and other is not module:
@@ -105,7 +105,7 @@ class House:
 
     def circles(self) -> list[str]:
         """A circle of imports, if there is one: its modules."""
-        graph = {module.name: [other.name for other in self.imports(module, True)] for module in self.modules}
+        graph = {module.name: [other.name for other in self.imports(module)] for module in self.modules}
         try:
             TopologicalSorter(graph).prepare()
         except CycleError as error:
