@@ -41,6 +41,13 @@ class InrError(Exception):
     """Base of all errors raised on purpose; `exit_code` is what the command line returns."""
 
     exit_code = BUG
+    cure = ""
+    """Name of what helps, where that is an option of the caller's: a command line has words for it."""
+
+    def cured_by(self, cure: str) -> Self:
+        """The error, with the name of what helps."""
+        self.cure = cure
+        return self
 
     def about(self, name: str) -> Self:
         """The same error, its text led by the name of the file that it is about."""

@@ -101,7 +101,7 @@ def _check_path(path: Path, name: str, source: str, force: bool) -> None:
         if path.exists() and source != STANDARD and os.path.exists(source) and os.path.samefile(path, source):
             raise OutputError(f"{name}: is the input itself")
         if not force:
-            raise OutputError(f"{name}: exists already: choose another name, or add --force")
+            raise OutputError(f"{name}: exists already").cured_by("overwrite")
         if not path.is_file():
             raise OutputError(f"{name}: is not a regular file")
 

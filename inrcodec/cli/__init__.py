@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from inrcodec.cli.arguments import parser
+from inrcodec.cli.cures import worded
 from inrcodec.cli.terminal import NO_FILE, Interrupt, Terminated, say
 from inrcodec.errors import BUG, ENDED, STOPPED, InrError, ResourceError
 
@@ -40,7 +41,7 @@ def _code_of(arguments: Sequence[str] | None) -> int:
         code = importlib.import_module(f"inrcodec.cli.{_MODULES[options.command]}").run(options)
         sys.stdout.flush()
     except InrError as error:
-        return _fail(str(error), error.exit_code, debug)
+        return _fail(worded(error), error.exit_code, debug)
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is heard
         return _fail(f"stopped, {str(stop) or NO_FILE}", STOPPED, debug=False)

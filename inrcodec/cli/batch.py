@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from inrcodec.cli.cures import worded
 from inrcodec.cli.pool import Failure, run_all
 from inrcodec.cli.terminal import BEST_SO_FAR, BatchLine, Interrupt, Terminated, say
 from inrcodec.compute.threads import cores
@@ -258,8 +259,9 @@ class _Job:
 
 
 def _failed(task: Task, error: InrError) -> Outcome:
-    facts = {"input": task.source, "error": str(error), "kind": type(error).__name__, "exit_code": error.exit_code}
-    return Outcome(task.source, f"inrcodec: {error}", facts, error.exit_code)
+    text = worded(error)
+    facts = {"input": task.source, "error": text, "kind": type(error).__name__, "exit_code": error.exit_code}
+    return Outcome(task.source, f"inrcodec: {text}", facts, error.exit_code)
 
 
 def _report(batch: Batch, outcome: Outcome) -> None:

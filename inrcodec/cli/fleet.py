@@ -12,6 +12,7 @@ from typing import Any
 from inrcodec import fleet, installed
 from inrcodec.cli import pool
 from inrcodec.cli.batch import FINISHING, KEPT, summary
+from inrcodec.cli.cures import cured
 from inrcodec.cli.encode import config_of
 from inrcodec.cli.terminal import BatchLine, Interrupt, Terminated, say
 from inrcodec.compute import threads
@@ -95,7 +96,10 @@ class _Report:
         if failed:
             self._failed.append(facts["source"])
         self._written, self._found = self._written + worked, self._found + (not failed and not worked)
-        text = f"inrcodec: {facts['error']}" if failed else "" if self._options.quiet else _text(facts)
+        if failed:
+            text = f"inrcodec: {cured(facts['error'], facts.get('cure', ''))}"
+        else:
+            text = "" if self._options.quiet else _text(facts)
         self._line.add(facts["source"], 1.0, failed, text, worked)
         for note in facts.get("notes", ()):
             if not self._options.quiet:

@@ -7,6 +7,7 @@ from typing import Any
 
 from inrcodec.cli import batch
 from inrcodec.cli.commands import INR_SUFFIXES, limits_of, naming, read
+from inrcodec.cli.cures import worded
 from inrcodec.cli.terminal import say
 from inrcodec.decoding import conformance, describe
 from inrcodec.errors import SOME_FAILED, BitstreamError, InrError
@@ -35,9 +36,9 @@ def _each(inputs: list[str], options: argparse.Namespace, look: Callable[[str, a
                 failed.append(name)
         except InrError as error:
             failed.append(name)
-            say(f"inrcodec: {error}")
+            say(f"inrcodec: {worded(error)}")
             if options.json:
-                print(json.dumps({"file": name, "error": str(error), "kind": type(error).__name__}))
+                print(json.dumps({"file": name, "error": worded(error), "kind": type(error).__name__}))
     if failed:
         say(f"inrcodec: {batch.summary(len(inputs) - len(failed), len(inputs), failed)}")
     return SOME_FAILED if failed else 0

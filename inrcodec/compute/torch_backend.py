@@ -46,7 +46,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise RequestError("device: no CUDA device is available: use --device cpu")
+        raise RequestError("device: no CUDA device is available: use the cpu")
     if name not in ("cpu", "cuda"):
         raise RequestError(f"device: {name!r} is none of auto, cpu, cuda")
     return torch.device(name)
@@ -177,7 +177,7 @@ def shortage_is_an_error(cure: str = "ask for a smaller file") -> Iterator[None]
     except (MemoryError, RuntimeError) as error:
         if not ran_out(error):
             raise
-        elsewhere = ", or use --device cpu" if isinstance(error, torch.OutOfMemoryError) else ""
+        elsewhere = ", or use the cpu" if isinstance(error, torch.OutOfMemoryError) else ""
         raise ResourceError(f"out of memory: {cure}{elsewhere}, or close other programs") from error
 
 

@@ -46,13 +46,12 @@ def shader(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> str:
     stored = families.read(data, limits)
     layers, facts = stored.network.sine_layers(), stored.network.facts()
     if layers is None:
-        raise RequestError(f"--glsl: a shader is written of layers of sines, and this is a {facts.name}: decode it")
+        raise RequestError(f"a shader is written of layers of sines, and this is a {facts.name}: decode it")
     count = facts.weights
     if count > MOST_WEIGHTS:
         raise RequestError(
-            f"--glsl: this network has {count:,} weights, and at most {MOST_WEIGHTS:,} are written out: "
-            f"encode to fewer bytes (--size), or make a page of it (inrcodec view)"
-        )
+            f"shader: this network has {count:,} weights, and at most {MOST_WEIGHTS:,} are written out"
+        ).cured_by("smaller network")
     return _TEMPLATE.format(
         width=stored.width, height=stored.height, longer=max(stored.width, stored.height),
         weights=count, version=__version__, body="\n".join(_body(layers)),

@@ -144,9 +144,8 @@ def _look(job: Job, line: Facts, digest: str, existing: Existing) -> Order | Fac
         if existing is Existing.TAKE:
             return Order(job, order.stamp, config=None)
         raise OutputError(
-            f"{job.output}: exists already, and is not known to be of {job.source} with these options: "
-            "--force replaces it, --skip-existing takes it as it is"
-        )
+            f"{job.output}: exists already, and is not known to be of {job.source} with these options"
+        ).cured_by("replace or take")
     except InrError as error:
         return _failed(order, error)
 
@@ -156,13 +155,15 @@ def _header(data: bytes, output: str) -> families.Header | None:
     try:
         return families.read_header(data)
     except NotInrError as error:
-        raise OutputError(f"{output}: exists already and is not an .inr file: --force replaces it") from error
+        raise OutputError(f"{output}: exists already and is not an .inr file").cured_by("replace") from error
     except InrError:
         return None
 
 
 def _failed(order: Order, error: Exception) -> Facts:
-    return {**order.facts, "error": " ".join(str(error).split()), "kind": type(error).__name__}
+    cure = getattr(error, "cure", "")
+    found = {**order.facts, "error": " ".join(str(error).split()), "kind": type(error).__name__}
+    return found | ({"cure": cure} if cure else {})
 
 
 def encode_one(order: Order, config: EncoderConfig) -> Facts:
@@ -200,14 +201,14 @@ def _found(order: Order, shape: tuple[int, ...]) -> bytes | None:
         return None
     header = _header(data, output)
     if header is None and order.config is None:
-        raise OutputError(f"{output}: is damaged: --force replaces it")
+        raise OutputError(f"{output}: is damaged").cured_by("replace")
     if header is None:
         return None
     if (header.height, header.width, header.arch.channels) != shape:
         raise OutputError(
             f"{output}: is a picture of {header.width}x{header.height} and {header.arch.channels} channels, "
-            f"{order.job.source} of {shape[1]}x{shape[0]} and {shape[2]}: --force replaces it"
-        )
+            f"{order.job.source} of {shape[1]}x{shape[0]} and {shape[2]}"
+        ).cured_by("replace")
     return data
 
 

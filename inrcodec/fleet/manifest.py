@@ -40,7 +40,7 @@ def read(path: Path) -> dict[str, Facts]:
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
     if not text.startswith(_START) and not _START.startswith(text):
-        raise OutputError(f"{path}: exists and is no manifest of a fleet: name another by --manifest")
+        raise OutputError(f"{path}: exists and is no manifest of a fleet").cured_by("manifest")
     found: dict[str, Facts] = {}
     for line in text.splitlines():
         with contextlib.suppress(ValueError, TypeError, KeyError):

@@ -44,7 +44,7 @@ class DecodeLimits:
         """Raise LimitError if `value` is over the limit `name`; `what` says of whom, in words."""
         limit: int = getattr(self, name)
         if value > limit:
-            raise LimitError(f"{what}, {limit:,} allowed: to accept it, --limit {name}={value}", name, value, limit)
+            raise LimitError(f"{what}, {limit:,} allowed by {name}", name, value, limit)
 
 
 DEFAULT_LIMITS = DecodeLimits()

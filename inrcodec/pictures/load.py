@@ -171,7 +171,7 @@ def _from_file(data: bytes, frame: int | None) -> Source:
         with image:
             count, source = _frames(image), _from_pil(image, data, frame)
     if count > 1 and frame is None:
-        first = f"the first of {count} frames is taken: --frame N, or frame=N, takes another, from 0 on"
+        first = f"the first of {count} frames is taken: the option `frame` takes another, from 0 on"
         source = replace(source, notes=(first, *source.notes))
     return source
 

@@ -40,7 +40,7 @@ def test_what_is_left_out_of_a_picture_is_said_once_on_stderr(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.splitlines()[0] == (
-        "inrcodec: a.gif: the first of 3 frames is taken: --frame N, or frame=N, takes another, from 0 on"
+        "inrcodec: a.gif: the first of 3 frames is taken: the option `frame` takes another, from 0 on"
     )
     assert said.err.count("inrcodec: deep.png: samples of more than 8 bits are rounded to 8\n") == 1
     assert run(f"{ENCODE} deep.png -o out --quiet -f") == 0

@@ -114,7 +114,7 @@ def test_memory_that_ends_while_weights_are_loaded_is_a_resource_error(
 ) -> None:
     monkeypatch.setattr(torch.Tensor, "to", failing(FULL))
     monkeypatch.setattr(torch, "tensor", failing(FULL))
-    assert "--device cpu" in refusal(ResourceError, work)
+    assert "use the cpu" in refusal(ResourceError, work)
 
 
 @pytest.mark.parametrize("name", ["forward", "jet"])
@@ -123,7 +123,7 @@ def test_memory_that_ends_while_it_is_drawn_is_a_resource_error(name: str, monke
     monkeypatch.setattr(torch_backend, name, failing(FULL))
     drawing = picture.render if name == "forward" else lambda: picture.render_derivative("gradient")
     text = refusal(ResourceError, drawing)
-    assert "--device cpu" in text
+    assert "use the cpu" in text
     assert "smaller" in text
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from inrcodec import families, pixels
+from inrcodec.cli.cures import worded
 from inrcodec.decoding import derivatives
 from inrcodec.decoding.decoder import open_bytes
 from inrcodec.errors import BitstreamError, LimitError, RequestError
@@ -128,8 +129,9 @@ def test_a_bad_file_is_refused_as_decode_does(make: object) -> None:
 
 def test_a_shader_of_many_weights_is_refused() -> None:
     assert "vec4 picture(vec2 p)" in glsl.shader(data_of(3, 84, 84))
-    with pytest.raises(RequestError, match="at most 8,192 are written out: encode to fewer bytes"):
+    with pytest.raises(RequestError, match=r"at most 8,192 are written out$") as refusal:
         glsl.shader(data_of(3, 88, 88))
+    assert worded(refusal.value).endswith("encode to fewer bytes (--size), or make a page of it (inrcodec view)")
 
 
 def test_the_command_lines_write_pages_shaders_and_weights(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ import pytest
 import zstandard
 
 from inrcodec import families
+from inrcodec.cli.cures import worded
 from inrcodec.compute.sine import Forward
 from inrcodec.decoding import decoder
 from inrcodec.errors import CorruptError, InrError, LimitError, RequestError, ResourceError, StoppedError
@@ -99,7 +100,7 @@ def test_a_file_at_a_limit_is_drawn_and_one_over_is_refused_by_name(name: str) -
     assert decoder.decode(data, SIZE, limits=DecodeLimits(**{name: value})).shape == (*SIZE, 3)
     error: Any = refused(LimitError, lambda: decoder.decode(data, SIZE, limits=DecodeLimits(**{name: value - 1})))
     assert (error.name, error.value, error.limit) == (name, value, value - 1)
-    assert f"--limit {name}={value}" in str(error)
+    assert worded(error).endswith(f"allowed by {name}: to accept it, --limit {name}={value}")
 
 
 @pytest.mark.parametrize("case", OVER)

@@ -349,7 +349,7 @@ def test_pages_in_a_ring_are_counted_once() -> None:
 def test_of_several_frames_one_is_taken_and_said_to_be(kind: str) -> None:
     data = animation(kind)
     first = load_bytes(data, "a")
-    assert first.notes == ("a: the first of 3 frames is taken: --frame N, or frame=N, takes another, from 0 on",)
+    assert first.notes == ("a: the first of 3 frames is taken: the option `frame` takes another, from 0 on",)
     for number in range(3):
         source = load_bytes(data, "a", number)
         assert source.notes == ()
