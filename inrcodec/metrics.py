@@ -46,7 +46,7 @@ def _check_shapes(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> No
 
 
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Of the five scales of MS-SSIM, finest first (Wang et al. 2003)."""
+"""Weights of the five scales of MS-SSIM, finest first (Wang et al. 2003)."""
 _WINDOW = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
 _WINDOW /= _WINDOW.sum()
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -178,7 +178,7 @@ def _mean(x: Plane, y: Plane, low: float, high: float) -> float:
     width, slope = np.diff(x), _slopes(x, y)
 
     def integral(end: float) -> float:
-        """From x[0] to `end`: of every cubic Hermite piece the part below it, in closed form."""
+        """The area from x[0] to `end` below the cubic Hermite pieces, in closed form."""
         s = np.clip((end - x[:-1]) / width, 0, 1)
         values = y[:-1] * (s - s**3 + s**4 / 2) + y[1:] * (s**3 - s**4 / 2)
         bends = slope[:-1] * (s**2 / 2 - 2 * s**3 / 3 + s**4 / 4) + slope[1:] * (s**4 / 4 - s**3 / 3)

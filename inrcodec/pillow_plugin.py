@@ -21,12 +21,12 @@ from inrcodec.format.container import MAGIC
 from inrcodec.format.limits import DEFAULT_LIMITS
 from inrcodec.format.metadata import KINDS
 from inrcodec.format.orientation import EXIF_PREFIX
-from inrcodec.pictures import load as images
+from inrcodec.pictures import load
 
 FORMAT = "INR"
 MIME_TYPE = "image/x-inr"
 _MODES = ("L", "LA", "RGB", "RGBA")
-"""By channels."""
+"""Pillow's modes by channels."""
 _DRAFT_SUPERSAMPLING = 4
 """Most points along each side of a pixel of a draft or a thumbnail: who asks for one wants speed."""
 _INFO_KEYS = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
@@ -126,7 +126,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     names = {field.name for field in fields(EncoderConfig)}
     config = EncoderConfig(**{name: value for name, value in given.items() if name in names})
     blocks = {kind: _block(key, given[key]) for kind, key in _INFO_KEYS.items() if key in given}
-    source = images.load(_described(image, blocks))
+    source = load.load(_described(image, blocks))
     source = replace(source, metadata=replace(source.metadata, **blocks))
     kept = tuple(kind for kind in KINDS if kind in config.metadata or kind in blocks)
     file.write(encode(source, replace(config, metadata=kept)))
@@ -147,7 +147,7 @@ def _described(image: Image.Image, blocks: dict[str, bytes]) -> Image.Image:
     if not described:
         return image
     copied = image.copy()
-    others = ("Raw profile type exif", *images.XMP_KEYS) if "exif" in described else images.XMP_KEYS
+    others = ("Raw profile type exif", *load.XMP_KEYS) if "exif" in described else load.XMP_KEYS
     for key in others:  # which would say how it is to be turned in place of what is given
         copied.info.pop(key, None)
     copied.info.update(described)

@@ -36,7 +36,7 @@ MAX_SIDE = 131_072
 
 
 def colour_channels(channels: int) -> int:
-    """Of the channels of a picture, how many are colours: all but alpha, which is the last of 2 and of 4."""
+    """How many of a picture's channels are colours: all but alpha, which is the last of 2 and of 4."""
     return 1 if channels < 3 else 3
 
 

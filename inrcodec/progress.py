@@ -33,7 +33,7 @@ class Estimate:
     seconds: float
     """Seconds until the file is there, on this machine as busy as it is."""
     lower: tuple[tuple[str, float, float], ...] = ()
-    """Where that is over 20 minutes: what to lower, as (option, value, seconds that it would about take)."""
+    """What to lower where that is over 20 minutes, as (option, value, seconds that it would about take)."""
     memory: int = 0
     """Bytes that it takes at once, about; 0: not told."""
     longest: float = 0.0

@@ -27,7 +27,7 @@ MAX_FILE_BYTES = 1 << 30
 """Longest checkpoint to read: several times that of the largest network."""
 
 _COUNT = slice(-12, -10)
-"""Where a ZIP without a comment says how many members it has."""
+"""Offset from the end at which a ZIP without a comment says how many members it has."""
 
 
 def write(state: State) -> bytes:

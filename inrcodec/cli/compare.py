@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _number(value: float) -> float | None:
-    """For JSON, which has no infinity and no "not a number"."""
+    """A number for JSON, which has no infinity and no "not a number"."""
     return round(value, 6) if math.isfinite(value) else None
 
 

@@ -32,7 +32,7 @@ class Job(Protocol):
 
     @property
     def label(self) -> str:
-        """For a person."""
+        """Name for a person."""
 
     @property
     def cost(self) -> float:
@@ -150,7 +150,7 @@ def _fresh_pool(processes: int) -> ProcessPoolExecutor:
 
 
 def _begin_process() -> None:
-    """In a new process: a terminal's Ctrl-C is for the parent alone, and without the parent there is nothing to do."""
+    """Begin a process: a terminal's Ctrl-C is for the parent alone, and without that there is nothing to do."""
     parent = multiprocessing.parent_process()
     if hasattr(os, "setpgrp"):
         os.setpgrp()

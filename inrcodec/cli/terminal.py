@@ -214,7 +214,7 @@ class Interrupt:
 
 
 def _write(text: str) -> None:
-    """To stderr from a signal's handler: not print, for the signal may have come in the middle of one."""
+    """Write to stderr from a signal's handler: not print, for the signal may have come in the middle of one."""
     with contextlib.suppress(OSError):
         os.write(2, text.encode())
 

@@ -62,7 +62,7 @@ DEFAULT_MANNER = Manner()
 
 
 class Backend(Protocol):
-    """Where sums are done. Errors where a device or its memory fails: RequestError, ResourceError."""
+    """What does sums, on a device. Errors where a device or its memory fails: RequestError, ResourceError."""
 
     def sine(self, params: Params, dtype: Precision) -> Evaluate:
         """What evaluates layers of sines over the coordinates, in a precision."""
@@ -74,7 +74,7 @@ class Backend(Protocol):
 
 
 EvaluateChunk = Callable[[NDArray[np.float32]], Sequence[Samples]]
-"""At a chunk of points, in one thread: (N, ..) of each kind that is wanted."""
+"""A chunk of points, in one thread -> (N, ..) of each kind that is wanted."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def within_memory() -> Iterator[None]:
 
 @contextmanager
 def plain_numpy() -> Iterator[None]:
-    """With a buffer for products, taken by one thread."""
+    """Let NumPy have a buffer for products, and take them by one thread."""
     with threads.single_blas():
         prepare_products()
         yield

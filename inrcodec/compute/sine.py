@@ -86,7 +86,7 @@ class Forward:
     def _buffers(
         self, ins: Sequence[int], outs: Sequence[int], empty: Callable[[int, int], Array]
     ) -> tuple[list[Array], list[Array]]:
-        """Of every layer: A_l, and room for z_{l+1}."""
+        """A_l and room for z_{l+1} of every layer."""
         inputs, sums = empty(max(ins), self.pixels), empty(max(outs), self.pixels)
         return [inputs[:size] for size in ins], [sums[:size] for size in outs]
 
@@ -123,7 +123,7 @@ class Tape(Forward):
         self._xp.cos(sums, out=sums)
 
     def backward(self, matrices: Sequence[Array], delta: Array) -> Iterator[tuple[Array, Array]]:
-        """From `delta`, (outputs, N), d objective / d output: (d_{l+1}, A_l) of every layer, the last one first."""
+        """(d_{l+1}, A_l) of every layer, the last one first, from `delta`, (outputs, N), d objective / d output."""
         count = delta.shape[1]
         for layer in range(len(matrices) - 1, -1, -1):
             yield delta, self._inputs[layer][:, :count]

@@ -35,7 +35,7 @@ _chosen: contextvars.ContextVar[int | None] = contextvars.ContextVar("threads", 
 
 
 def chosen() -> int | None:
-    """As many as the caller is `using`."""
+    """The number that the caller is `using`."""
     return _chosen.get()
 
 
@@ -50,7 +50,7 @@ def using(threads: int) -> Iterator[None]:
 
 
 def count(threads: int | None = None) -> int:
-    """As many as asked for.
+    """The number of threads that is asked for.
 
     By default as the caller is `using`, else as `THREAD_VARIABLES` say, else the cores that this process may use.
     """
@@ -77,7 +77,7 @@ class WhileInside:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """To be entered."""
+        """The context to be entered."""
         with self._lock:
             if not self._inside:
                 self._restore = self._change()
@@ -214,7 +214,7 @@ _ROOM = 256 << 20
 
 
 def _room_for(helpers: int) -> int:
-    """As many of so many threads as there is address space for: OpenBLAS ends the process where it gets no buffer."""
+    """How many of so many threads there is address space for: OpenBLAS ends the process where it gets no buffer."""
     while helpers > 0:
         try:
             mmap.mmap(-1, helpers * _ROOM).close()

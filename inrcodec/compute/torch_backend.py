@@ -159,7 +159,7 @@ def release_memory() -> None:
 
 
 _CPU_ALLOCATOR = "DefaultCPUAllocator"
-"""In the text of the plain RuntimeError that torch raises where the CPU's memory ends."""
+"""Words in the text of the plain RuntimeError that torch raises where the CPU's memory ends."""
 
 
 def ran_out(error: BaseException) -> bool:

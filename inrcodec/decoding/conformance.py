@@ -20,7 +20,7 @@ from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 MOST_DIFFERING = 1e-4
 """Class M: largest fraction of samples that are not those of class X; and none is more than one code away."""
 MOST_POINTS = 2**20
-"""Of a grid larger than this the encoder compares evenly spread points only."""
+"""Points of a grid that the encoder compares, evenly spread, at most."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """In a few words: exact, within class M, or wrong."""
+        """The verdict in a few words: exact, within class M, or wrong."""
         if not self.hashed:
             return "without a hash to compare with"
         if not (self.exact and self.default.within_class_m):

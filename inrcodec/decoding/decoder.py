@@ -210,7 +210,7 @@ class Picture:
 
     @cached_property
     def _derive(self) -> EvaluateJet:
-        """With float64 weights of its own, which nobody needs who asks for no derivatives."""
+        """What draws derivatives, with float64 weights of its own, which nobody needs who asks for no derivatives."""
         return self._make_jet()
 
     @within_memory()

@@ -11,7 +11,7 @@ from inrcodec.errors import RequestError, check_types
 from inrcodec.format.metadata import DEFAULT_KINDS, KINDS
 
 LEAST_PSNR, MOST_PSNR = 5, 60
-"""Of a target, in dB. Below, no picture is recognised; above, 8-bit codes are all but exact."""
+"""Bounds of a target in dB. Below, no picture is recognised; above, 8-bit codes are all but exact."""
 
 
 @dataclass(frozen=True)

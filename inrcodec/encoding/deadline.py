@@ -20,18 +20,18 @@ from inrcodec.families.training import Candidate, OperatingPoint, Plan, Timing
 from inrcodec.progress import Monitor
 
 LEAST_STEPS = 50
-"""Of a fit: with fewer there is nothing to be called a picture."""
+"""Steps of a fit: with fewer there is nothing to be called a picture."""
 _DB_OF_DOUBLING = 2.5
 """About what twice the weights gain in equally many steps, in dB, of a few hundred (docs/experiments.md)."""
 _NARROWEST = 1 / 64
-"""Of the network that was asked for: the smallest that a limit takes."""
+"""The smallest network that a limit takes, as a fraction of the one that was asked for."""
 _LEAST_WEIGHTS = 64
 _MARGIN, _LAST = 0.03, 0.4
-"""Of a time limit, and in seconds: to write the file and to end the process."""
+"""Fraction of a time limit, and seconds, to write the file and to end the process."""
 _TIMED = 0.02
-"""Of a time limit: to time steps."""
+"""Fraction of a time limit to time steps in."""
 _PILOT = 0.1
-"""Of the time that is left: for each pilot of a PSNR."""
+"""Fraction of the time that is left for each pilot of a PSNR."""
 _MORE = 1.25
 """Steps of a fit, over those that the estimate has room for: timed steps are off by so much either way, and where there
 is no time for all the clock leaves out the rest."""
@@ -45,7 +45,7 @@ def deficit(steps: float) -> float:
 
 
 class Deadline:
-    """When an encode has to be over; never, where there is no limit."""
+    """The time at which an encode has to be over; never, where there is no limit."""
 
     def __init__(
         self, limit: float | None, begun: float | None = None, clock: Callable[[], float] = time.monotonic
@@ -73,7 +73,7 @@ class Deadline:
         return replace(monitor, stopped=lambda: monitor.stopped() or self.left() <= before)
 
     def piloting(self, monitor: Monitor) -> Monitor:
-        """That of a pilot, whose schedule gets its part of the time that is left."""
+        """The monitor of a pilot, whose schedule gets its part of the time that is left."""
         return replace(monitor, due=Pace(self, 0, (1 - _PILOT) * self.left())) if self.limited else monitor
 
     def measure(self, candidate: Candidate, plan: Plan) -> Timing:

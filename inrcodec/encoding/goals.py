@@ -24,14 +24,14 @@ from inrcodec.progress import Estimate, Monitor
 REFITS = 2
 """Fits of other networks, at most, after the first that is meant for a PSNR."""
 MOST_OF_RAW, LEAST_MOST = 0.5, 512
-"""For a PSNR no file has more bytes than this part of the picture's samples, or than so many where that is less: a
+"""Most bytes of a file for a PSNR: this part of the picture's samples, or so many where that is less: a
 lossless codec stores photographs exactly in as many."""
 _FAR = 4.0
-"""In dB above a PSNR: so far and farther, a smaller network with finer weights takes fewer bytes."""
+"""Decibels above a PSNR: so far and farther, a smaller network with finer weights takes fewer bytes."""
 _CHANGE, _WORTH = 1.5, 1.1
 """Least factors of another network: of its bytes, unless the most are in the way, and of its weights."""
 _SIZE_AIM = 0.993
-"""Of a size in bytes: half the tolerance, so that a rounding somewhat larger than expected still fits."""
+"""Part of a size in bytes that is aimed at: half the tolerance below, so that a somewhat larger rounding still fits."""
 
 
 def most_bytes(samples: int, largest: float) -> float:

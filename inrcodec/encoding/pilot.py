@@ -22,20 +22,20 @@ from inrcodec import metrics, pixels
 Samples = NDArray[np.float64]
 
 PILOTS = 3
-"""At most, before the fit."""
+"""Most pilots before the fit."""
 TRUST = 4.0
 """Largest factor between the bytes that a picture was fitted at, and those that this fit is asked about."""
 _WEIGHTS, _STEPS = 0.5, 0.25
-"""Of a pilot: fractions of the expected network's weights and of the fit's steps, so about a tenth of its time."""
+"""Size and length of a pilot, over the expected network's weights and the fit's steps: about a tenth of its time."""
 _LEAST_STEPS, LEAST_BYTES = 400, 250
-"""Of a pilot: less says little of a fit."""
+"""Least steps and bytes of a pilot: less says little of a fit."""
 _MARGIN = 1.2
-"""In dB: how far above the target the float network is to land. Rounding takes about 0.4; the rest is for a prediction
+"""How far above the target the float network is to land, in dB. Rounding takes about 0.4; the rest is for a prediction
 that was too high, as a weak network cannot be mended but by a fit of a larger one."""
 _GAINS = (1.0, 8.0)
 """Least and most that twice the bytes are taken to gain by two fits, in dB; the least of a curve too."""
 BEST = 80.0
-"""In dB: no fit counts for more, as one of a picture of one colour would."""
+"""Most decibels that a fit counts for; one of a picture of one colour would have more."""
 _QUALITIES = (1, 4, 8, 15, 25, 40, 55, 70, 80, 88, 94, 98)
 _TILE, _WHOLE, _SIDE = 128, 1 << 20, 16_383
 """Pixels: of a tile's side, of the largest picture that is looked at whole, and on a side of a WebP picture."""
@@ -61,7 +61,7 @@ class Curve:
 
 
 PLAIN = Curve(np.array([6.0, 7.0]), np.array([20.0, 26.0]))
-"""Where there is no curve: 6 dB a doubling."""
+"""The curve where there is none: 6 dB a doubling."""
 
 
 def _line(x: float, xs: Samples, ys: Samples) -> float:

@@ -22,7 +22,7 @@ from inrcodec.installed import __version__
 LAYOUT = 2
 """Version of the names and of the meaning of what is kept."""
 _LEAST, _MOST = 1e-9, 1e9
-"""Of the numbers of an operating point: any that is no mistake."""
+"""Bounds of the numbers of an operating point: any that is no mistake."""
 _MOST_FITS = 16
 """Before the one that is kept."""
 _COURSE = ("point", "fits", "refits")
@@ -37,7 +37,7 @@ _OTHER = {
 
 @dataclass(frozen=True)
 class Course:
-    """Where the search for a network is."""
+    """The place that the search for a network has come to."""
 
     point: OperatingPoint
     """What is fitted now."""
@@ -79,7 +79,7 @@ class Session:
             raise CheckpointError(f"{unknown[0][:40]} is unknown")
 
     def course(self, choose: Callable[[], Course]) -> Course:
-        """Where the search is: chosen once."""
+        """The place of the search: chosen once."""
         if self._kept is None:
             return self.go_on(choose(), {})
         return self.go_on(_course(self._kept), below(_BEST, self._kept), self._kept)

@@ -30,12 +30,12 @@ from inrcodec.progress import Monitor, Progress, Stage, part_due
 ATTEMPTS, ATTEMPTS_AT_PSNR = 4, 6
 """Most roundings of one encode for bytes, and for a PSNR, on which each weight of a small network shows."""
 TOLERANCE = 0.02
-"""Of a number of bytes, relative."""
+"""Tolerance of a number of bytes, relative."""
 PSNR_TOLERANCE = 0.1
-"""In dB."""
+"""Tolerance of a PSNR in dB."""
 FINEST, FINEST_OF_BYTES, COARSEST = 0.02, 1e-4, 4096.0
 _BISECTIONS = 14
-"""Of the noise's logarithm: to 0.1 %, far less than one step of one tensor's q_step code."""
+"""Bisections of the noise's logarithm: to 0.1 %, far less than one step of one tensor's q_step code."""
 _KAPPA = 0.25
 _LEAP = 16
 """What the noise is multiplied by where it had no effect."""
@@ -46,7 +46,7 @@ _EITHER_WAY, _COARSER = (1, -1, 2, -2, 4, -4, 8, -8), (1, 2, 3, 4, 6, 8, 12, 16)
 _LITTLE = 1 << 25
 """Multiplications of drawing a picture once, at most, for it to be drawn a hundred times."""
 _ROOM = 0.98
-"""Of the most bytes, for the nearest rounding: the tuned one is a little longer."""
+"""Part of the most bytes that the nearest rounding may take: the tuned one is a little longer."""
 _CODE_MSE = 1 / 12 / 255**2
 """Mean squared error of rounding values to codes, peak 1."""
 

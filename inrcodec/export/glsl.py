@@ -15,7 +15,7 @@ from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 from inrcodec.installed import __version__
 
 MOST_WEIGHTS = 8_192
-"""Of a network that is written out. Compilers of shaders take long over more, or refuse it."""
+"""Most weights of a network that is written out. Compilers of shaders take long over more, or refuse it."""
 
 _TEMPLATE = """\
 // {width} x {height} pixels as a function of {weights} weights, by inrcodec {version}. Paste it into a new Shadertoy.

@@ -63,7 +63,7 @@ class Network(Protocol):
         ...
 
     def payload(self) -> bytes:
-        """Its section. The inverse of the family's `read`."""
+        """The section. The inverse of the family's `read`."""
         ...
 
     def evaluator(self, backend: Backend, dtype: Precision) -> Evaluate:
@@ -75,7 +75,7 @@ class Network(Protocol):
         ...
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
-        """Its tensors by name, for whoever takes the network elsewhere."""
+        """The tensors by name, for whoever takes the network elsewhere."""
         ...
 
     def sine_layers(self) -> list[SineLayer] | None:

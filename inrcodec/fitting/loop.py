@@ -75,7 +75,7 @@ class FitConfig:
 
 
 _MOST_STEPS = 1 << 31
-"""Of a search that can have been kept."""
+"""Most steps of a search that can have been kept."""
 
 
 def no_projection(values: Sequence[Tensor]) -> list[Tensor]:
@@ -88,7 +88,7 @@ class Objective(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors are."""
+        """The device of the tensors."""
         ...
 
     def __len__(self) -> int:

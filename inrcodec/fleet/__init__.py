@@ -151,7 +151,7 @@ def _look(job: Job, line: Facts, digest: str, existing: Existing) -> Order | Fac
 
 
 def _header(data: bytes, output: str) -> families.Header | None:
-    """Of an output; None where it was cut short or damaged. Raises OutputError where it never was one of ours."""
+    """The header of an output; None where it was cut short or damaged. Raises OutputError where it was never ours."""
     try:
         return families.read_header(data)
     except NotInrError as error:

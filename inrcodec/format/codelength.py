@@ -29,7 +29,7 @@ Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 
 PARAMETER_BITS = 16
-"""Of a tensor: 8 for its location and 8 for its scale."""
+"""Bits of a tensor's parameters: 8 for its location and 8 for its scale."""
 
 SCALES = 2.0 ** (np.arange(256) / 16 - 4)
 """From 1/16, where all but 0.03 % are equal, to 3,900; sixteen an octave cost under 0.001 bit a symbol over any."""

@@ -49,7 +49,7 @@ _MAX_VALUE = 2 * MAX_SYMBOL + 1
 _MAX_BYTES_PER_SYMBOL = 3
 _WINDOW_LOG_MAX = 23
 _NO_MEMORY = "not enough memory"
-"""In the text of zstd's error where memory ends; of a window that is too wide it says another."""
+"""Words in the text of zstd's error where memory ends; of a window that is too wide it says another."""
 _PIECE = 1 << 17
 """Bytes of a frame's content that are held while it is counted: the largest block of zstd."""
 _LITERALS = {"compression_level": 1, "min_match": 7}
@@ -176,7 +176,7 @@ _TARGETS = (2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9.5, 11)
 """Mean values after the shift to try: small ones take zstd's table off, large ones leave it less to code. They are
 fractions of an octave apart, as each moves other tensors across the border between two shifts."""
 _FINALISTS = 3
-"""Of these, how many with every setting of zstd."""
+"""How many of these are tried with every setting of zstd."""
 
 
 def _values(symbols: Symbols, sizes: Sizes, ascending: Ascending) -> list[Symbols] | None:

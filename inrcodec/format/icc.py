@@ -16,9 +16,9 @@ _D65 = np.array([0.9505, 1.0, 1.0890])
 _SRGB = np.array([[0.4361, 0.2225, 0.0139], [0.3851, 0.7169, 0.0971], [0.1431, 0.0606, 0.7141]])
 """XYZ of red, green and blue, adapted to D50."""
 _PRIMARY_TOLERANCE = 0.004
-"""In XYZ: small sRGB profiles are rounded to 0.002; the nearest other space (Display P3) is 0.08 away."""
+"""Tolerance in XYZ: small sRGB profiles are rounded to 0.002; the nearest other space (Display P3) is 0.08 away."""
 _CURVE_TOLERANCE = 1.5 / 255
-"""In values as they are stored: small sRGB profiles come to one code, a power of 2.2 differs by six."""
+"""Tolerance in values as they are stored: small sRGB profiles come to one code, a power of 2.2 differs by six."""
 SRGB_CHROMATICITY = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 """x and y of white, red, green and blue, as in a cHRM chunk."""
 SRGB_GAMMA = 0.45455

@@ -19,7 +19,7 @@ _ENTRY = 12
 
 _TURNS = {2: (False, False, True), 3: (False, True, True), 4: (False, True, False), 5: (True, False, False),
           6: (True, False, True), 7: (True, True, True), 8: (True, True, False)}  # fmt: skip
-"""Of an orientation: whether rows and columns are exchanged, and then whether rows, and columns, are reversed."""
+"""Orientation -> whether rows and columns are exchanged, and then whether rows, and columns, are reversed."""
 
 
 def turned(codes: NDArray[np.generic], orientation: object) -> NDArray[np.generic]:

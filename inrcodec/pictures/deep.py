@@ -154,7 +154,7 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _ORIENTATION, _CHA
     256, 257, 258, 259, 262, 273, 274, 277, 278, 279)  # fmt: skip
 _PLANES, _PREDICTOR, _EXTRA, _SAMPLE_FORMAT, _XMP, _PROFILE = 284, 317, 338, 339, 700, 34675
 _KINDS = {(0, 1): (), (1, 1): (), (0, 2): (0, 2), (1, 2): (0, 2), (2, 3): (), (2, 4): (0, 2)}
-"""Of photometric interpretation (white is zero, black is zero, RGB) and channels: what the extra one may be."""
+"""Photometric interpretation (white is zero, black is zero, RGB) and channels: what the extra one may be."""
 _MOST_PAGES = 9999
 _BLOCK = 64
 """Rows whose bits are held at once."""

@@ -67,7 +67,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "JPEG2000", "AVIF
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".jp2",
             ".j2k", ".avif", ".tga", ".qoi", ".npy")  # fmt: skip
-"""Of files of these formats: what is taken from a folder."""
+"""Suffixes of files that are taken from a folder."""
 
 
 def load(image: ImageLike, frame: int | None = None) -> Source:
@@ -226,7 +226,7 @@ def _codes(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _orientation(image: Image.Image) -> object:
-    """That of an image whose pixels are read, by its Exif block or its XMP; a damaged block says nothing of them."""
+    """The orientation of an image whose pixels are read, by its Exif block or its XMP; a damaged block says nothing."""
     try:
         return image.getexif().get(TAG, 1)
     except MemoryError:
@@ -236,7 +236,7 @@ def _orientation(image: Image.Image) -> object:
 
 
 XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
-"""Where Pillow's readers leave an XMP packet in `info`."""
+"""Keys of `info` under which Pillow's readers leave an XMP packet."""
 
 
 def _metadata(info: Mapping[Any, object], channels: int) -> tuple[Metadata, tuple[str, ...]]:

@@ -16,7 +16,7 @@ SQUARE = 8
 _LIGHT, _DARK = 255, 204
 _FONT_SIZE = 14
 _MOST_CHARACTERS = 48
-"""Of a line of a caption; the middle of a longer one is left out."""
+"""Most characters of a line of a caption; the middle of a longer one is left out."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from inrcodec import families, pixels
 from inrcodec.decoding.decoder import open_bytes
 from inrcodec.decoding.derivatives import shown_values
 from inrcodec.export import glsl
-from inrcodec.export import page as viewer
+from inrcodec.export.page import page
 from inrcodec.families.siren.network import SirenArch
 from tests.decoding.test_conformance import model_of
 from tests.export.test_page import data_of, network_of
@@ -43,7 +43,7 @@ def driver() -> Iterator[WebDriver]:
 def page_of(tmp_path: Path) -> Callable[[bytes], Path]:
     def write(data: bytes) -> Path:
         path = tmp_path / "picture.html"
-        path.write_bytes(viewer.page(data, "picture.inr"))
+        path.write_bytes(page(data, "picture.inr"))
         return path
 
     return write

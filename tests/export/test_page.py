@@ -16,7 +16,7 @@ from inrcodec.decoding import derivatives
 from inrcodec.decoding.decoder import open_bytes
 from inrcodec.errors import BitstreamError, LimitError, RequestError
 from inrcodec.export import glsl
-from inrcodec.export import page as viewer
+from inrcodec.export.page import page
 from inrcodec.families.siren.network import SirenArch
 from inrcodec.format.limits import DecodeLimits
 from inrcodec.format.metadata import Metadata
@@ -49,7 +49,7 @@ def unpacked(text: str) -> list[int]:
 
 
 def test_a_page_holds_the_symbols_and_the_steps(data: bytes) -> None:
-    network = network_of(viewer.page(data, "x"))
+    network = network_of(page(data, "x"))
     model = small_model()
     assert unpacked(str(network["symbols"])) == flat_symbols(model).tolist()
     weights = model.network.symbols[0][0, 0] * network["steps"][0]  # type: ignore[index]
@@ -61,13 +61,13 @@ def test_a_page_holds_the_symbols_and_the_steps(data: bytes) -> None:
 def test_white_is_that_of_the_derivatives_picture(channels: int) -> None:
     data = data_of(channels)
     picture = open_bytes(data)
-    for kind, white in network_of(viewer.page(data, "x"))["white"].items():  # type: ignore[attr-defined]
+    for kind, white in network_of(page(data, "x"))["white"].items():  # type: ignore[attr-defined]
         assert white == pytest.approx(derivatives.as_picture(kind, picture.render_derivative(kind))[1], rel=1e-6)
 
 
 def test_of_a_large_picture_white_is_found_from_some_of_its_pixels() -> None:
     model = dataclasses.replace(model_of(1.0, SirenArch((12, 10, 8), 1)), height=600, width=900)
-    whites = network_of(viewer.page(families.write(model), "x"))["white"]
+    whites = network_of(page(families.write(model), "x"))["white"]
     shown = np.abs(open_bytes(families.write(model)).laplacian(pixels.pixel_centres(600, 900)))
     assert whites["laplacian"] == pytest.approx(np.percentile(shown, 99.5), rel=0.05)  # type: ignore[index]
 
@@ -89,7 +89,7 @@ class Outline(HTMLParser):
 
 
 def test_a_page_fetches_nothing() -> None:
-    outline = Outline(viewer.page(data_of(), "photo.inr"))
+    outline = Outline(page(data_of(), "photo.inr"))
     assert not [attrs for _, attrs in outline.tags if {"src", "href"} & set(attrs)]
     policy = next(str(attrs["content"]) for _, attrs in outline.tags if "http-equiv" in attrs)
     assert policy.startswith("default-src 'none'; ")
@@ -98,7 +98,7 @@ def test_a_page_fetches_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["</title><script>alert(1)</script>", '"><b>', "a\nb\x1b[31m", "$title", "\udcff.inr"])
 def test_a_hostile_name_is_only_text(name: str) -> None:
-    outline = Outline(viewer.page(data_of(), name))
+    outline = Outline(page(data_of(), name))
     assert [tag for tag, _ in outline.tags].count("script") == 1
     assert [tag for tag, _ in outline.tags].count("b") == 0
     assert not re.search("[\x00-\x09\x0b-\x1f]", "".join(outline.texts[:5]))
@@ -106,20 +106,20 @@ def test_a_hostile_name_is_only_text(name: str) -> None:
 
 def test_the_page_of_a_512x512_photograph_is_under_60_kb() -> None:
     data = (ROOT / "sample_data" / "astronaut.inr").read_bytes()
-    assert b"512 x 512, RGB" in viewer.page(data, "astronaut.inr")
-    assert len(viewer.page(data, "astronaut.inr")) < 60_000
+    assert b"512 x 512, RGB" in page(data, "astronaut.inr")
+    assert len(page(data, "astronaut.inr")) < 60_000
 
 
 def test_a_page_says_what_the_file_is() -> None:
     data = data_of(4)
-    texts = Outline(viewer.page(data, "photo.inr")).texts
+    texts = Outline(page(data, "photo.inr")).texts
     assert {"36 x 24, RGBA", "SIREN 2-12-10-8-4", "photo.inr"} <= set(texts)
     assert any(text.startswith(f"{len(data):,} bytes") for text in texts)
     profiled = families.with_metadata(data, Metadata(icc=b"a profile"))
-    assert b"ICC profile is not applied" in viewer.page(profiled, "x")
+    assert b"ICC profile is not applied" in page(profiled, "x")
 
 
-@pytest.mark.parametrize("make", [lambda data, limits: viewer.page(data, "x", limits), glsl.shader])
+@pytest.mark.parametrize("make", [lambda data, limits: page(data, "x", limits), glsl.shader])
 def test_a_bad_file_is_refused_as_decode_does(make: object) -> None:
     with pytest.raises(BitstreamError):
         make(data_of()[:-1], DecodeLimits())  # type: ignore[operator]
@@ -136,7 +136,7 @@ def test_a_shader_of_many_weights_is_refused() -> None:
 
 def test_the_command_lines_write_pages_shaders_and_weights(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("view good.inr") == 0
-    assert Path("good.html").read_bytes() == viewer.page(Path("good.inr").read_bytes(), "good.inr")
+    assert Path("good.html").read_bytes() == page(Path("good.inr").read_bytes(), "good.inr")
     assert run("export --glsl good.inr -o small.glsl") == 0
     assert Path("small.glsl").read_text() == glsl.shader(Path("good.inr").read_bytes())
     assert run("export --npz good.inr") == 0

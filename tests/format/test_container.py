@@ -19,8 +19,7 @@ from inrcodec.errors import (
 from inrcodec.families import StoredPicture
 from inrcodec.families.siren.network import SirenArch, canonical
 from inrcodec.families.siren.stored import SirenNetwork
-from inrcodec.format import container as bitstream
-from inrcodec.format import entropy
+from inrcodec.format import container, entropy
 from tests.support import independent_decoder
 from tests.support.helpers import (
     flat_symbols,
@@ -173,10 +172,10 @@ def test_every_other_flag_is_reserved(bit: int) -> None:
 
 def test_serialise_inverts_parse_whatever_the_sections_hold() -> None:
     data = seal(header() + siren(weights=b"\xff?") + section(0x80, b"") + section(0xC0, bytes(300)), flags=1)
-    container = bitstream.parse(data, families.FAMILIES)
-    assert (container.flags, container.height, container.width, container.pixel) == (1, 5, 7, 2)
-    assert [(key, len(payload)) for key, payload in container.sections] == [(1, 11), (0x80, 0), (0xC0, 300)]
-    assert bitstream.serialise(container) == data
+    found = container.parse(data, families.FAMILIES)
+    assert (found.flags, found.height, found.width, found.pixel) == (1, 5, 7, 2)
+    assert [(key, len(payload)) for key, payload in found.sections] == [(1, 11), (0x80, 0), (0xC0, 300)]
+    assert container.serialise(found) == data
 
 
 @pytest.mark.parametrize("length", [b"\xed\x00", b"\xff\xff\xff\xff\xff\x00", b"\x07"], ids=["overlong", "six", "less"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inrcodec import families
 from inrcodec.decoding import decoder
 from inrcodec.errors import InrError
-from inrcodec.format import container as bitstream
+from inrcodec.format import container
 from inrcodec.format.entropy import CODERS
 from tests.support.helpers import header, reseal, same_model, seal, section, siren, weights_by, zstd_frame
 from tools.attack import fuzz, fuzz_container, fuzz_payload
@@ -35,7 +35,7 @@ def read_or_refuse(data: bytes) -> None:
     """Read hostile bytes; what is accepted has one form, is read as the same again, and can be drawn."""
     with contextlib.suppress(InrError):
         model = families.read(data)
-        assert bitstream.serialise(bitstream.parse(data, families.FAMILIES)) == data
+        assert container.serialise(container.parse(data, families.FAMILIES)) == data
         assert same_model(families.read(families.write(model)), model)
         assert decoder.decode(data, (2, 3)).shape[:2] == (2, 3)
 
@@ -103,7 +103,7 @@ def test_a_slice_of_the_fuzzers_inputs_meets_no_foreign_exception(kind: str, bat
 def test_a_foreign_exception_is_counted_and_saved_with_its_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bitstream, "serialise", lambda container: b"")
+    monkeypatch.setattr(container, "serialise", lambda whole: b"")
     tally = fuzz.work(fuzz.Job("container", fuzz.corpus(), 7, 3, 1, tmp_path, batches=1))
     saved = sorted(tmp_path.glob("container-7-3-*.inr"))
     assert tally.outcomes["foreign"] == len(saved) > 10

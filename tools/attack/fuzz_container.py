@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from inrcodec import families
 from inrcodec.decoding import decoder
-from inrcodec.format import container as bitstream
+from inrcodec.format import container
 from inrcodec.format.entropy import varint
 from tests.support.helpers import reseal, seal, section
 from tools.attack.fuzz_bytes import below, edge, noise
@@ -39,10 +39,10 @@ class Seed:
 
 def seed(data: bytes) -> Seed:
     """A valid file, taken apart."""
-    container = bitstream.parse(data, families.FAMILIES)
-    picture = (varint(container.height), varint(container.width), bytes([container.pixel]))
-    sections = tuple((bytes([key]), *fields(key, payload)) for key, payload in container.sections)
-    return Seed(data, container.flags, data[6 + len(varint(len(data))) : -4], (picture, *sections))
+    whole = container.parse(data, families.FAMILIES)
+    picture = (varint(whole.height), varint(whole.width), bytes([whole.pixel]))
+    sections = tuple((bytes([key]), *fields(key, payload)) for key, payload in whole.sections)
+    return Seed(data, whole.flags, data[6 + len(varint(len(data))) : -4], (picture, *sections))
 
 
 def fields(section_id: int, payload: bytes) -> list[bytes]:
@@ -78,7 +78,7 @@ def at_a_border(rng: random.Random, one: Seed) -> bytes:
     padding = length - 12 - len(one.body) - 2
     if padding < 0:
         return one.data
-    start = bitstream.MAGIC + bytes([bitstream.VERSION, one.flags, length & 0x7F | 0x80, length >> 7])
+    start = container.MAGIC + bytes([container.VERSION, one.flags, length & 0x7F | 0x80, length >> 7])
     return reseal(start + one.body + section(0xFF, bytes(padding)) + bytes(4))
 
 
@@ -140,7 +140,7 @@ def assembled(rng: random.Random, groups: Groups) -> bytes:
 
 def check(data: bytes, rng: random.Random) -> None:
     """Read the container and the header; of a few also the weights, and the picture."""
-    if bitstream.serialise(bitstream.parse(data, families.FAMILIES)) != data:
+    if container.serialise(container.parse(data, families.FAMILIES)) != data:
         raise BrokenLaw("serialise(parse(data)) is not data")
     header = families.read_header(data)
     if rng.random() > _READ:

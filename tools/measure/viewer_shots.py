@@ -16,7 +16,7 @@ from PIL import Image
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from inrcodec.decoding import decoder, derivatives
-from inrcodec.export import page as viewer
+from inrcodec.export.page import page, whites
 from tools.support import browser
 
 SIDE = 512
@@ -41,13 +41,13 @@ def expected(picture: decoder.Picture, zoom: int, kind: str, white: dict[str, fl
     if kind == "colour":
         return picture.render(size, region)
     shown = derivatives.shown_values(kind, picture.render_derivative(kind, size, region))
-    return derivatives.to_codes(kind, shown, white[kind])
+    return derivatives.shown_codes(kind, shown, white[kind])
 
 
 def agreement(driver: WebDriver, page: Path, picture: decoder.Picture, white: dict[str, float]) -> None:
     """Print how near both painters are to the decoder; a picture with alpha has squares under it and is left out."""
     browser.resize(driver, SIDE, SIDE)
-    for kind in ("colour", *derivatives.KINDS):
+    for kind in ("colour", *derivatives.DERIVATIVES):
         for zoom in (1, 8):
             truth = expected(picture, zoom, kind, white)
             truth = np.broadcast_to(truth if truth.ndim == 3 else truth[..., None], (*truth.shape[:2], 3))
@@ -84,13 +84,13 @@ def main() -> None:
     data = options.file.read_bytes()
     picture = decoder.open_bytes(data)
     with tempfile.TemporaryDirectory() as folder, browser.started() as driver:
-        page = Path(folder, "page.html")
-        page.write_bytes(viewer.page(data, options.file.name))
-        first_pixels(driver, page)
-        agreement(driver, page, picture, viewer.whites(picture))
+        path = Path(folder, "page.html")
+        path.write_bytes(page(data, options.file.name))
+        first_pixels(driver, path)
+        agreement(driver, path, picture, whites(picture))
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
-            shots(driver, page, picture, options.at, options.out)
+            shots(driver, path, picture, options.at, options.out)
 
 
 if __name__ == "__main__":

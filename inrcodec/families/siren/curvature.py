@@ -62,7 +62,7 @@ def blocks(count: int, most: int = BLOCK) -> list[slice]:
 
 
 def pixels_at_once(weights: int) -> int:
-    """Of how many pixels the derivatives by so many weights are held at once."""
+    """How many pixels' derivatives by so many weights are held at once."""
     return max(1, min(1024, _JACOBIAN_ENTRIES // weights))
 
 
@@ -129,7 +129,7 @@ def inverse_factor(matrix: Tensor, damping: float) -> Tensor:
 
 
 def _triangular_inverse(lower: Tensor) -> Tensor:
-    """Of a lower triangular matrix, columns tile by tile."""
+    """The inverse of a lower triangular matrix, columns tile by tile."""
     inverse = torch.zeros_like(lower)
 
     def tile(columns: slice) -> None:

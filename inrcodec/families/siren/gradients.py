@@ -55,7 +55,7 @@ class PixelSums:
 
     @property
     def device(self) -> torch.device:
-        """Where sums begin; they may end on the CPU."""
+        """The device on which sums begin; they may end on the CPU."""
         return self.network.device
 
     def __len__(self) -> int:

@@ -97,7 +97,7 @@ def choose_arch(
 
 
 def most_weights(pixel_count: int) -> int:
-    """Of a network that the decoder reads, and draws at the native size."""
+    """Most weights of a network that the decoder reads, and draws at the native size."""
     return min(DEFAULT_LIMITS.max_weights, DEFAULT_LIMITS.max_macs // pixel_count)
 
 

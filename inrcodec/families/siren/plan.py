@@ -154,7 +154,7 @@ MANNERS = (
     Manner(4096, 1024, 1, 0.0, 0.95),
     Manner(0, 1024, 1, 0.0, 1.5),
 )
-"""From the codec's own to the cheapest."""
+"""The manners, from the codec's own to the cheapest."""
 
 _IMPORT = 4.0
 """Seconds to import torchao, in the process's first rounding."""

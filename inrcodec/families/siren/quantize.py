@@ -224,7 +224,7 @@ class Quantizer:
         return self.rounding_to(choose_q_steps(self._scores, self._mse, replace(self.config, noise=noise)))
 
     def rounding_to(self, codes: Sequence[int]) -> Rounding:
-        """That to given steps, by their codes."""
+        """The rounding to given steps, by their codes."""
         return Rounding(codes, self._scores, self.config.affine)
 
     def clips(self, noise: float) -> bool:
@@ -329,7 +329,7 @@ class Quantizer:
 
     @cached_property
     def _elimination(self) -> list[tuple[Tensor, Tensor]]:
-        """Of every block: the numbers of its free weights, the most sensitive first, and U in that order, float32."""
+        """For every block the numbers of its free weights, the most sensitive first, and U in that order, float32."""
         parts, rounding = blocks(len(self._floats), self.config.block), self.rounding(self.config.noise)
         values = rounding.split(self._floats)
         matrices = gauss_newton(self.network, values, self.target, self.config.pixels, parts)

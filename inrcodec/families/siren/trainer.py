@@ -30,7 +30,7 @@ def as_torch(network: SirenNetwork, device: torch.device) -> FloatNetwork:
 
 
 class Trainer:
-    """From one picture to networks of any size."""
+    """One picture, and networks of any size for it."""
 
     def __init__(self, codes: NDArray[np.uint8], options: TrainerOptions, device: torch.device) -> None:
         """`codes` is (H, W, C) uint8."""
