@@ -12,5 +12,5 @@ cat <<'END'
 
 All checks passed. Next:
   bash tools/demo.sh                 encode a photograph and draw it at 1x and 3x
-  bash tools/test.sh -k bitstream    run a part of the tests
+  bash tools/test.sh tests/format    run a part of the tests
 END

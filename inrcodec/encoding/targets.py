@@ -76,7 +76,7 @@ Goal = BytesGoal | PsnrGoal | None
 class Rounded:
     """One rounding of the network, as a file."""
 
-    noise: float
+    rounding_noise: float
     data: bytes
     stored: StoredPicture
     """What the file should hold."""
@@ -101,7 +101,7 @@ class Fitted:
         that of its decoded picture in dB, which takes `work` multiplications.
         """
         self.psnr_of = psnr_of
-        self.psnr, self.stopped, self.noise = psnr, monitor.stopped, rounder.noise
+        self.psnr, self.stopped, self.rounding_noise = psnr, monitor.stopped, rounder.rounding_noise
         self._rounder, self._monitor = rounder, monitor
         self.work = work
         self._sizes: dict[Hashable, int] = {}
@@ -145,7 +145,7 @@ class Fitted:
         """
         for stored in self._rounder.changed(rounded.stored, shifts):
             if meets(families.write(stored)):
-                return self._as_it_is(stored, rounded.noise, "change one step", rounded.stages)
+                return self._as_it_is(stored, rounded.rounding_noise, "change one step", rounded.stages)
         return rounded
 
     def _as_it_is(self, stored: StoredPicture, noise: float, stage: str, before: tuple[Stage, ...]) -> Rounded:
@@ -173,7 +173,7 @@ def meet(goal: Goal, fitted: Fitted) -> tuple[Rounded, bool]:
         return round_to_bytes(fitted, goal)
     if isinstance(goal, PsnrGoal):
         return round_to_psnr(fitted, goal)
-    return fitted.round(fitted.noise, share=1), True
+    return fitted.round(fitted.rounding_noise, share=1), True
 
 
 def round_to_bytes(fitted: Fitted, goal: BytesGoal) -> tuple[Rounded, bool]:
@@ -183,11 +183,11 @@ def round_to_bytes(fitted: Fitted, goal: BytesGoal) -> tuple[Rounded, bool]:
 
     def meets(rounded: Rounded) -> bool:
         size = len(rounded.data)
-        return size <= goal.high and (size >= goal.low or rounded.noise <= finest)
+        return size <= goal.high and (size >= goal.low or rounded.rounding_noise <= finest)
 
     for _ in range(ATTEMPTS):
         noise = noise_for(fitted.nearest_bytes, aim, finest)
-        if noise in [one.noise for one in found]:
+        if noise in [one.rounding_noise for one in found]:
             break
         found.append(fitted.round(noise))
         if fitted.stopped() or meets(found[-1]):

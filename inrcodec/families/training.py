@@ -29,7 +29,7 @@ class OperatingPoint:
     """0 .. 100."""
     weights_per_pixel: float
     """Size of the network."""
-    noise: float
+    rounding_noise: float
     """Error that rounding is to add, as a multiple of the fit's own."""
     bits_per_weight: float = 5.4
     """Bits of the file beyond its header, over weights, at this noise; measured."""
@@ -125,7 +125,7 @@ class Plan(Protocol):
 class Rounder(Protocol):
     """Rounds one fitted network, at any noise, each time from its float weights."""
 
-    noise: float
+    rounding_noise: float
     """The noise where no goal asks for another."""
 
     def run(self, noise: float, monitor: Monitor) -> tuple[StoredPicture, Sequence[Stage]]:

@@ -185,7 +185,7 @@ class Candidate:
 
 
 class Rounder:
-    noise = POINT.noise
+    rounding_noise = POINT.rounding_noise
 
     def __init__(self, candidate: Candidate) -> None:
         self._candidate = candidate

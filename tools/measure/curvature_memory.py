@@ -30,7 +30,7 @@ def main() -> None:
     quantizer = Quantizer(network, Target(codes, CPU), psnr, keep_all(network), config)
     start = time.perf_counter()
     with curvature_seconds() as spent:
-        quantizer.run(config.noise)
+        quantizer.run(config.rounding_noise)
     (curvature,), seconds = spent, time.perf_counter() - start
     most, count = peak(), arch.param_count()
     print(

@@ -47,7 +47,7 @@ def point_of_quality(quality: int) -> OperatingPoint:
     """The operating point of a quality: log-linear between those of `LADDER`."""
     at = [point.quality for point in LADDER]
     weights = np.interp(quality, at, [math.log(point.weights_per_pixel) for point in LADDER])
-    noise = np.interp(quality, at, [math.log(point.noise) for point in LADDER])
+    noise = np.interp(quality, at, [math.log(point.rounding_noise) for point in LADDER])
     bits = np.interp(quality, at, [point.bits_per_weight for point in LADDER])
     return OperatingPoint(quality, math.exp(weights), math.exp(noise), float(bits))
 
@@ -58,7 +58,7 @@ def point_of_rate(bpp: float) -> OperatingPoint:
     quality, bits, noise = (
         float(np.interp(math.log(bpp), at, values))
         for values in zip(
-            *((point.quality, point.bits_per_weight, math.log(point.noise)) for point in LADDER), strict=True
+            *((point.quality, point.bits_per_weight, math.log(point.rounding_noise)) for point in LADDER), strict=True
         )
     )
     return OperatingPoint(round(quality), bpp / bits, math.exp(noise), bits)

@@ -114,7 +114,7 @@ def plan(options: TrainerOptions, point: OperatingPoint, arch: SirenArch) -> Sir
     def scaled(fit: FitConfig) -> FitConfig:
         return replace(fit, rate=faster * fit.rate, seed=options.seed).in_steps(longer * fit.steps)
 
-    pruning, quantizing = PruneConfig(options.prune), QuantizeConfig(point.noise)
+    pruning, quantizing = PruneConfig(options.prune), QuantizeConfig(point.rounding_noise)
     return SirenPlan(
         scaled(FitConfig()),
         replace(pruning, refit=scaled(pruning.refit)),

@@ -9,7 +9,7 @@ Pruning w costs about s(w) w^2 (plain magnitude would compare weights across lay
 magnitude), and rounding a tensor of n weights with step q costs about n mean(s) q^2 / 12.
 
 Steps. Minimizing rate under a given cost makes mean(s) q^2 the same in every tensor: each bit then buys distortion at
-the same price. `QuantizeConfig.noise` sets the total as a multiple of the fit's own error.
+the same price. `QuantizeConfig.rounding_noise` sets the total as a multiple of the fit's own error.
 
 Rounding. In stages: a part of the weights, the most sensitive first, is rounded for good, each error pushed at once
 onto all weights still free (`curvature.py`), and those are then fitted on for a while, which takes back what the second
@@ -58,7 +58,7 @@ class PruneConfig:
 class QuantizeConfig:
     """Options of `quantize`."""
 
-    noise: float = 0.4
+    rounding_noise: float = 0.4
     """Predicted error of rounding all weights to nearest, as a multiple of the fit's mean squared error. Compensation
     and fine-tuning take back five sixths of it."""
     refit: FitConfig = FitConfig(steps=3000, rate=5e-3, leap=4.0)  # noqa: RUF009 (frozen)
@@ -118,9 +118,9 @@ _CODE_ERROR = (2 / 255) ** 2 / 12
 
 
 def choose_q_steps(scores: Sequence[Tensor], mse: float, config: QuantizeConfig) -> tuple[int, ...]:
-    """Codes of the steps, one per tensor, with which rounding to nearest adds about `config.noise * mse`."""
+    """Codes of the steps, one per tensor, with which rounding to nearest adds about `config.rounding_noise * mse`."""
     count = sum(score.numel() for score in scores)
-    price = 12 * config.noise * max(mse, _CODE_ERROR) / count
+    price = 12 * config.rounding_noise * max(mse, _CODE_ERROR) / count
     steps = [math.sqrt(price / max(float(score.mean()), 1e-12)) for score in scores]
     steps[-1] = min(steps[-1], config.largest_bias_step)
     return tuple(q_step_code(step) for step in steps)
@@ -205,7 +205,7 @@ class Quantizer:
         """`psnr` in dB is that of `network`, `masks` are its pruned weights, 1 keep and 0 prune."""
         self.network, self.target, self.config = network, target, config
         self._mse = 4 * 10 ** (-psnr / 10)
-        self.noise = config.noise
+        self.rounding_noise = config.rounding_noise
         self._floats = flatten(masking(masks)(network.snapshot()))
         self._pruned = flatten(masks) == 0
         self._scores = sensitivity(network, target)
@@ -220,8 +220,8 @@ class Quantizer:
         return self.rounding(noise).codes
 
     def rounding(self, noise: float) -> Rounding:
-        """The steps at a quantizer scale, see `QuantizeConfig.noise`."""
-        return self.rounding_to(choose_q_steps(self._scores, self._mse, replace(self.config, noise=noise)))
+        """The steps at a quantizer scale, see `QuantizeConfig.rounding_noise`."""
+        return self.rounding_to(choose_q_steps(self._scores, self._mse, replace(self.config, rounding_noise=noise)))
 
     def rounding_to(self, codes: Sequence[int]) -> Rounding:
         """The rounding to given steps, by their codes."""
@@ -330,7 +330,7 @@ class Quantizer:
     @cached_property
     def _elimination(self) -> list[tuple[Tensor, Tensor]]:
         """For every block the numbers of its free weights, the most sensitive first, and U in that order, float32."""
-        parts, rounding = blocks(len(self._floats), self.config.block), self.rounding(self.config.noise)
+        parts, rounding = blocks(len(self._floats), self.config.block), self.rounding(self.config.rounding_noise)
         values = rounding.split(self._floats)
         matrices = gauss_newton(self.network, values, self.target, self.config.pixels, parts)
         found = []
