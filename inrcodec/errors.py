@@ -160,6 +160,11 @@ class StoppedError(InrError):
     exit_code = STOPPED
 
 
+def printable(text: str) -> str:
+    """One line that a terminal only shows, whatever characters a file's name holds."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 _NAMES = {int: "a whole number", float: "a number", str: "a string", bool: "True or False", type(None): "None"}
 
 

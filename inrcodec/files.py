@@ -191,8 +191,3 @@ def _alive(process: int) -> bool:
     except OSError as error:
         return not isinstance(error, ProcessLookupError)
     return True
-
-
-def printable(text: str) -> str:
-    """One line that a terminal only shows, whatever characters a file's name holds."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

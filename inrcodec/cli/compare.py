@@ -12,8 +12,7 @@ from inrcodec import files, metrics
 from inrcodec.cli.commands import limits_of, load_picture, naming, read
 from inrcodec.cli.terminal import say
 from inrcodec.decoding.decoder import Picture, open_bytes
-from inrcodec.errors import RequestError
-from inrcodec.files import printable
+from inrcodec.errors import RequestError, printable
 from inrcodec.format.limits import DecodeLimits
 from inrcodec.pictures import save
 from inrcodec.pictures.sheets import Panel, sheet

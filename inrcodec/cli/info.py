@@ -10,8 +10,7 @@ from inrcodec.cli.commands import INR_SUFFIXES, limits_of, naming, read
 from inrcodec.cli.cures import worded
 from inrcodec.cli.terminal import say
 from inrcodec.decoding import conformance, describe
-from inrcodec.errors import SOME_FAILED, BitstreamError, InrError
-from inrcodec.files import printable
+from inrcodec.errors import SOME_FAILED, BitstreamError, InrError, printable
 
 _BAR = 40
 """Characters of the bar that stands for a whole file."""

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 
-from inrcodec.errors import STOPPED
-from inrcodec.files import printable
+from inrcodec.errors import STOPPED, printable
 from inrcodec.progress import Estimate, Progress
 
 

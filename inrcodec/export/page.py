@@ -20,9 +20,8 @@ from inrcodec.compute.backends import JET_WORK, within_memory
 from inrcodec.decoding import describe
 from inrcodec.decoding.decoder import Picture, open_bytes
 from inrcodec.decoding.derivatives import DERIVATIVES, shown_values, white_level
-from inrcodec.errors import RequestError
+from inrcodec.errors import RequestError, printable
 from inrcodec.families import StoredPicture
-from inrcodec.files import printable
 from inrcodec.format import entropy
 from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 from inrcodec.installed import __version__

@@ -102,6 +102,11 @@ class SirenNetwork:
 
     def facts(self) -> NetworkFacts:
         """What `info` and the page say of it."""
+        return self._facts
+
+    @cached_property
+    def _facts(self) -> NetworkFacts:
+        """Ideal lengths take a while."""
         arch, stream = self.arch, np.concatenate([symbols.reshape(-1) for symbols in self.symbols])
         sizes = str(arch.dim_hidden[0]) if len(set(arch.dim_hidden)) == 1 else ", ".join(map(str, arch.dim_hidden))
         plural = "s" * (arch.depth > 1), "s" * (sizes != "1")
