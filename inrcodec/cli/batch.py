@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from inrcodec.cli.cures import worded
-from inrcodec.cli.pool import Failure, run_all
 from inrcodec.cli.terminal import BEST_SO_FAR, BatchLine, Interrupt, Terminated, say
 from inrcodec.compute.threads import cores
 from inrcodec.errors import BUG, SOME_FAILED, STOPPED, InputImageError, InrError, OutputError, RequestError
@@ -185,6 +184,8 @@ def _run_single(batch: Batch, work: Work, partial: bool) -> int:
 
 def _run_all(batch: Batch, work: Work, interrupt: Interrupt, partial: bool) -> Iterator[Outcome]:
     """The outcomes as they come."""
+    from inrcodec.cli import pool  # here, as processes take a while to import, and most commands have one file
+
     targets: dict[str, str] = {}
     jobs = [
         _Job(task, work, partial, targets.setdefault(task.target, task.source), f"[{number}/{len(batch.tasks)}] ")
@@ -194,7 +195,7 @@ def _run_all(batch: Batch, work: Work, interrupt: Interrupt, partial: bool) -> I
     line = BatchLine([job.cost for job in jobs], quiet=batch.quiet or not processes, lines=False)
     bound = [job.bound_to(interrupt) for job in jobs] if not processes else jobs
     try:
-        for index, result in run_all(bound, processes, max(1, cores() // max(1, processes)), interrupt.pressed):
+        for index, result in pool.run_all(bound, processes, max(1, cores() // max(1, processes)), interrupt.pressed):
             outcome = result if isinstance(result, Outcome) else _died(jobs[index].task, result)
             shown = outcome.text if outcome.code or not batch.quiet else ""
             line.add(outcome.source, jobs[index].cost, bool(outcome.code), shown)
@@ -206,6 +207,8 @@ def _run_all(batch: Batch, work: Work, interrupt: Interrupt, partial: bool) -> I
 
 
 def _died(task: Task, result: object) -> Outcome:
+    from inrcodec.cli.pool import Failure
+
     reason = result.reason if isinstance(result, Failure) else repr(result)
     return Outcome(task.source, f"inrcodec: {task.source}: {reason}", {"input": task.source, "error": reason}, BUG)
 

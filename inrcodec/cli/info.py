@@ -9,7 +9,7 @@ from inrcodec.cli import batch
 from inrcodec.cli.commands import INR_SUFFIXES, limits_of, naming, read
 from inrcodec.cli.cures import worded
 from inrcodec.cli.terminal import say
-from inrcodec.decoding import conformance, describe
+from inrcodec.decoding import describe
 from inrcodec.errors import SOME_FAILED, BitstreamError, InrError, printable
 
 _BAR = 40
@@ -91,6 +91,8 @@ def _print_ideal(ideal: dict[str, Any]) -> None:
 def _verify(name: str, options: argparse.Namespace) -> int:
     limits = limits_of(options)
     data = read(name, limits)
+    from inrcodec.decoding import conformance  # here, as `info` draws nothing
+
     with naming(name):
         verdict = conformance.verify(data, limits)
     by_default = verdict.default

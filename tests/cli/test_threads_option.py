@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from inrcodec import families
-from inrcodec.cli import batch, terminal
+from inrcodec.cli import batch, pool, terminal
 from inrcodec.cli import decode as cmd_decode
 from inrcodec.decoding import decoder
 from inrcodec.encoding.config import EncoderConfig
@@ -66,7 +66,7 @@ def test_the_cores_are_shared_by_as_many_processes_as_there_are_files_for(
         seen.append((processes, count))
         yield from ()
 
-    monkeypatch.setattr(batch, "run_all", run_all)
+    monkeypatch.setattr(pool, "run_all", run_all)
     monkeypatch.setattr(batch, "cores", lambda: 8)
     run(f"decode {' '.join(names)} -o out -j {jobs} --quiet")
     assert seen == [(min(files, jobs) if jobs > 1 else 0, share)]
