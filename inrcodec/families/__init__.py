@@ -12,6 +12,7 @@ from inrcodec.errors import CorruptError, RequestError
 from inrcodec.families.contract import Architecture as Architecture
 from inrcodec.families.contract import Family as Family
 from inrcodec.families.contract import Network as Network
+from inrcodec.families.contract import Shape
 from inrcodec.families.contract import StoredPicture as StoredPicture
 from inrcodec.families.siren.stored import SIREN
 from inrcodec.format import container
@@ -90,7 +91,7 @@ def read(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> StoredPicture:
     is not exactly one valid file, and LimitError for a valid one over `limits`.
     """
     header, family, payload = _read_header(data, limits)
-    network = family.read(payload, header.arch.channels)
+    network = family.read(payload, _shape(header))
     if not isinstance(network, Network):
         raise TypeError(f"family {family.name}: read gave a {type(network).__name__}, which is no families.Network")
     return StoredPicture(network, header.height, header.width, header.f32_safe, header.content_hash)
@@ -106,13 +107,17 @@ def _read_header(data: bytes, limits: DecodeLimits) -> tuple[Header, Family, byt
     found = container.parse(data, FAMILIES, limits)
     sections = dict(found.sections)
     family = _family_in(sections)
-    arch = family.architecture(sections[family.section], 1 + (found.pixel & 3))
     height, width = found.height, found.width
+    arch = family.architecture(sections[family.section], Shape(height, width, 1 + (found.pixel & 3)))
     limits.check("max_side", max(height, width), f"the picture is {width}x{height}")
     limits.check("max_weights", arch.param_count(), f"the network has {arch.param_count():,} weights")
     f32_safe, content_hash = bool(found.flags & F32_SAFE), _content_hash(sections)
     header = Header(VERSION, len(data), height, width, arch, f32_safe, content_hash)
     return header, family, sections[family.section]
+
+
+def _shape(header: Header) -> Shape:
+    return Shape(header.height, header.width, header.arch.channels)
 
 
 def _family_in(sections: dict[int, bytes]) -> Family:
@@ -151,7 +156,7 @@ def metadata_of(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Metadata:
 def section_sizes(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> dict[str, int]:
     """Bytes of each part of a valid file, by name; they add up to the file. "header" holds all framing."""
     header, family, payload = _read_header(data, limits)
-    parts = family.parts(payload, header.arch.channels)
+    parts = family.parts(payload, _shape(header))
     names = {_HASH: "hash", **{key: kind for kind, key in SECTIONS.items()}}
     sections = container.parse(data, FAMILIES, limits).sections
     ancillary = {names.get(key, f"section 0x{key:02x}"): len(block) for key, block in sections if key >= ANCILLARY}

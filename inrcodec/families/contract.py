@@ -14,6 +14,17 @@ from numpy.typing import NDArray
 from inrcodec.compute.backends import Backend, Evaluate, EvaluateJet, Precision
 
 
+class Shape(NamedTuple):
+    """What the container says of a picture."""
+
+    height: int
+    """Native height in pixels."""
+    width: int
+    """Native width in pixels."""
+    channels: int
+    """1 grey, 2 grey and alpha, 3 RGB, 4 RGBA."""
+
+
 class SineLayer(NamedTuple):
     """A layer as it is stored: tensors are symbol * step."""
 
@@ -108,12 +119,12 @@ class Family:
     """Id of its section, 0x01 .. 0x7F: critical; from 0x40 on private."""
     name: str
     """Name in `EncoderConfig.family` and in errors."""
-    architecture: Callable[[bytes, int], Architecture]
-    """(payload, channels) -> its sizes. Raises BitstreamError."""
-    read: Callable[[bytes, int], Network]
-    """(payload, channels) -> the network; its sizes are within the limits. Raises BitstreamError."""
-    parts: Callable[[bytes, int], dict[str, int]]
-    """(payload, channels) -> bytes of its parts by name, "weights" among them; what is left are its sizes."""
+    architecture: Callable[[bytes, Shape], Architecture]
+    """(payload, shape of the picture) -> its sizes. Raises BitstreamError."""
+    read: Callable[[bytes, Shape], Network]
+    """(payload, shape) -> the network; its sizes are within the limits. Raises BitstreamError."""
+    parts: Callable[[bytes, Shape], dict[str, int]]
+    """(payload, shape) -> bytes of its parts by name, "weights" among them; what is left are its sizes."""
     trainer: str
     """Name of the module of its encode half: see `training.encode_half`."""
 

@@ -14,7 +14,7 @@ from inrcodec import families, pixels
 from inrcodec.compute.backends import Backend, Evaluate, EvaluateJet, Precision
 from inrcodec.compute.sine import Jet
 from inrcodec.errors import CorruptError
-from inrcodec.families.contract import Family, NetworkFacts, StoredPicture
+from inrcodec.families.contract import Family, NetworkFacts, Shape, StoredPicture
 from inrcodec.families.training import OperatingPoint, Timing, TrainerOptions
 from inrcodec.fitting.loop import FitConfig
 from inrcodec.fitting.target import Target
@@ -68,13 +68,13 @@ class Arch:
         return 1
 
 
-def read(payload: bytes, channels: int) -> Level:
+def read(payload: bytes, shape: Shape) -> Level:
     if len(payload) != 1:
         raise CorruptError(f"level: {len(payload)} bytes, not 1")
-    return Level(payload[0], channels)
+    return Level(payload[0], shape.channels)
 
 
-TOY = Family(SECTION, "toy", lambda _, channels: Arch(channels), read, lambda *_: {"weights": 1}, __name__)
+TOY = Family(SECTION, "toy", lambda _, shape: Arch(shape.channels), read, lambda *_: {"weights": 1}, __name__)
 
 
 # The encode half

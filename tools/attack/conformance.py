@@ -35,7 +35,7 @@ PARSER = {
         "Reader.__init__ Reader.__bool__ Reader.need Reader.take Reader.rest Reader.u8 Reader.varint parse _sealed "
         "_refuse_start _total_length in_range _sections"
     ),
-    families: "read read_header _read_header _content_hash metadata_of",
+    families: "read read_header _read_header _shape _content_hash metadata_of",
     stored: "architecture _architecture read",
     metadata: "metadata_in _block",
     entropy: (

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from inrcodec.compute.backends import Backend, Evaluate, EvaluateJet, Precision
 from inrcodec.errors import UnsupportedError
-from inrcodec.families.contract import Family, NetworkFacts, SineLayer
+from inrcodec.families.contract import Family, NetworkFacts, Shape, SineLayer
 from inrcodec.families.siren.network import Params, SirenArch, hidden_biases, q_step
 from inrcodec.format import codelength, entropy
 from inrcodec.format.container import Reader, in_range
@@ -135,9 +135,9 @@ def _layer_facts(weight: NDArray[np.int32], bias: NDArray[np.int32]) -> dict[str
     }
 
 
-def architecture(payload: bytes, channels: int) -> SirenArch:
+def architecture(payload: bytes, shape: Shape) -> SirenArch:
     """The architecture in a section. Raises CorruptError."""
-    return _architecture(payload, channels)[0]
+    return _architecture(payload, shape.channels)[0]
 
 
 def _architecture(payload: bytes, channels: int) -> tuple[SirenArch, Reader]:
@@ -148,9 +148,9 @@ def _architecture(payload: bytes, channels: int) -> tuple[SirenArch, Reader]:
     return SirenArch(dim_hidden, channels), reader
 
 
-def read(payload: bytes, channels: int) -> SirenNetwork:
+def read(payload: bytes, shape: Shape) -> SirenNetwork:
     """The network in a section. The inverse of `payload`. Raises CorruptError, UnsupportedError for another coder."""
-    arch, reader = _architecture(payload, channels)
+    arch, reader = _architecture(payload, shape.channels)
     shapes = arch.param_shapes()
     codes, coder_id = reader.take(len(shapes), "q_step codes"), reader.u8("coder")
     if coder_id not in entropy.CODERS:
@@ -162,9 +162,9 @@ def read(payload: bytes, channels: int) -> SirenNetwork:
     return SirenNetwork(arch, symbols, tuple(codes))
 
 
-def parts(payload: bytes, channels: int) -> dict[str, int]:
+def parts(payload: bytes, shape: Shape) -> dict[str, int]:
     """Bytes of the parts of a section; those of the weights with the number of their coder."""
-    arch, reader = _architecture(payload, channels)
+    arch, reader = _architecture(payload, shape.channels)
     q_steps = len(arch.param_shapes())
     return {"q_steps": q_steps, "weights": len(reader.rest()) - q_steps}
 
