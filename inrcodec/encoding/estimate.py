@@ -7,7 +7,6 @@ float64 as in float32; what a rounding takes its family knows. An estimate is fo
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +18,7 @@ from inrcodec.decoding.conformance import MOST_POINTS
 from inrcodec.encoding.config import LEAST_PSNR, EncoderConfig
 from inrcodec.families.training import Candidate, Plan, Timing, Trainer
 from inrcodec.fitting.loop import FitConfig, Search
+from inrcodec.fitting.timing import Clock, least_spent
 from inrcodec.progress import SILENT, Estimate
 
 LEAST_STEPS, MOST_STEPS, ENOUGH_SECONDS = 2, 20, 0.5
@@ -30,8 +30,6 @@ _DB_OF_DOUBLING = 1.5
 """About what twice the weights gain on a photograph, in dB."""
 _POINTS = 8192
 """Points of a timed draw."""
-
-Clock = Callable[[], float]
 
 
 def measure_fit(
@@ -73,16 +71,6 @@ def _waiting_for(candidate: Candidate, clock: Clock) -> Clock:
     return now
 
 
-def _least_spent(work: Callable[[], object], now: Clock) -> float:
-    """Seconds of the faster of two runs: what comes once, such as page faults, would count a thousandfold."""
-    seconds = []
-    for _ in range(2):
-        start = now()
-        work()
-        seconds.append(now() - start)
-    return min(seconds)
-
-
 def _of_check(candidate: Candidate, now: Clock) -> float:
     """Seconds of all draws of the file: by `conformance.certify`, and `encoder.verified_psnr` in the slower class."""
     network, pixels = candidate.stored().network, len(candidate.target)
@@ -91,7 +79,7 @@ def _of_check(candidate: Candidate, now: Clock) -> float:
 
     def drawn(backend: Backend, dtype: Precision) -> float:
         evaluate = network.evaluator(backend, dtype)
-        return _least_spent(lambda: evaluate(coords), now)
+        return least_spent(lambda: evaluate(coords), now)
 
     single, double = (drawn(NumpyBackend(manner), dtype) for dtype in (np.float32, np.float64))
     torch = drawn(TorchBackend(str(candidate.device), manner), np.float64)

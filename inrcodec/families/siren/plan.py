@@ -2,8 +2,7 @@
 
 import math
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,6 +22,7 @@ from inrcodec.families.siren.tensors import FloatNetwork
 from inrcodec.families.training import OperatingPoint, Timing, TrainerOptions
 from inrcodec.fitting.loop import FitConfig
 from inrcodec.fitting.target import Target
+from inrcodec.fitting.timing import Clock, least_spent, spent
 
 
 @dataclass(frozen=True)
@@ -184,21 +184,6 @@ class RoundingTiming:
     def of(self, part: float) -> "RoundingTiming":
         """About that of a network of a part of the work for each pixel."""
         return replace(self, row=part * self.row)
-
-
-Clock = Callable[[], float]
-
-
-def spent(work: Callable[[], object], now: Clock = time.perf_counter) -> float:
-    """Seconds."""
-    start = now()
-    work()
-    return now() - start
-
-
-def least_spent(work: Callable[[], object], now: Clock = time.perf_counter) -> float:
-    """Seconds of the faster of two runs: what comes once, such as page faults, would count a thousandfold."""
-    return min(spent(work, now) for _ in range(2))
 
 
 def time_rounding(network: FloatNetwork, target: Target, now: Clock) -> RoundingTiming:
