@@ -90,8 +90,8 @@ def read(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> StoredPicture:
     Raises BitstreamError (NotInrError, TruncatedError, ChecksumError, CorruptError, UnsupportedError) for anything that
     is not exactly one valid file, and LimitError for a valid one over `limits`.
     """
-    header, family, payload = _read_header(data, limits)
-    network = family.read(payload, _shape(header))
+    header, family, sections = _read_header(data, limits)
+    network = family.read(sections[family.section], _shape(header))
     if not isinstance(network, Network):
         raise TypeError(f"family {family.name}: read gave a {type(network).__name__}, which is no families.Network")
     return StoredPicture(network, header.height, header.width, header.f32_safe, header.content_hash)
@@ -102,8 +102,8 @@ def read_header(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Header:
     return _read_header(data, limits)[0]
 
 
-def _read_header(data: bytes, limits: DecodeLimits) -> tuple[Header, Family, bytes]:
-    """The header, and the section of the network with its family."""
+def _read_header(data: bytes, limits: DecodeLimits) -> tuple[Header, Family, dict[int, bytes]]:
+    """The header, the family of the network, and all sections by id."""
     found = container.parse(data, FAMILIES, limits)
     sections = dict(found.sections)
     family = _family_in(sections)
@@ -113,7 +113,7 @@ def _read_header(data: bytes, limits: DecodeLimits) -> tuple[Header, Family, byt
     limits.check("max_weights", arch.param_count(), f"the network has {arch.param_count():,} weights")
     f32_safe, content_hash = bool(found.flags & F32_SAFE), _content_hash(sections)
     header = Header(VERSION, len(data), height, width, arch, f32_safe, content_hash)
-    return header, family, sections[family.section]
+    return header, family, sections
 
 
 def _shape(header: Header) -> Shape:
@@ -155,10 +155,10 @@ def metadata_of(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Metadata:
 
 def section_sizes(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> dict[str, int]:
     """Bytes of each part of a valid file, by name; they add up to the file. "header" holds all framing."""
-    header, family, payload = _read_header(data, limits)
-    parts = family.parts(payload, _shape(header))
+    header, family, sections = _read_header(data, limits)
+    parts = family.parts(sections[family.section], _shape(header))
     names = {_HASH: "hash", **{key: kind for kind, key in SECTIONS.items()}}
-    sections = container.parse(data, FAMILIES, limits).sections
-    ancillary = {names.get(key, f"section 0x{key:02x}"): len(block) for key, block in sections if key >= ANCILLARY}
+    found = ((key, len(block)) for key, block in sections.items() if key >= ANCILLARY)
+    ancillary = {names.get(key, f"section 0x{key:02x}"): size for key, size in found}
     framing = len(data) - sum(parts.values()) - sum(ancillary.values()) - CRC_BYTES
     return {"header": framing, **parts, **ancillary, "checksum": CRC_BYTES}
