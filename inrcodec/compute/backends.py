@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from inrcodec import pixels
 from inrcodec.compute import threads
 from inrcodec.compute.sine import Forward, Jet, coordinate_jet, jet
 from inrcodec.errors import ResourceError, StoppedError
@@ -39,6 +40,8 @@ Stopped = Callable[[], bool]
 """Asked between chunks of points whether the work is to end."""
 Evaluate = Callable[[NDArray[np.float32]], Samples]
 """(N, 2) float32 coordinates -> (N, values), float32 or float64."""
+Positions = NDArray[np.float32]
+"""(N,) coordinates along one side of a grid."""
 EvaluateJet = Callable[[NDArray[np.float32]], Jet]
 """(N, 2) float32 coordinates -> values near [-1, 1] and their derivatives by the coordinates, in float64."""
 
@@ -61,10 +64,38 @@ class Manner:
 DEFAULT_MANNER = Manner()
 
 
+class Evaluator(Protocol):
+    """What evaluates a network, at points and over grids, which some networks draw faster."""
+
+    def __call__(self, coords: NDArray[np.float32]) -> Samples:
+        """(N, 2) float32 coordinates -> (N, values), float32 or float64."""
+        ...
+
+    def grid(self, rows: Positions, columns: Positions) -> Samples:
+        """The same at every point of a grid, row by row: (rows * columns, values)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """An `Evaluator` to which the points of a grid are points like others."""
+
+    evaluate: Evaluate
+    """What evaluates points."""
+
+    def __call__(self, coords: NDArray[np.float32]) -> Samples:
+        """(N, 2) float32 coordinates -> (N, values), float32 or float64."""
+        return self.evaluate(coords)
+
+    def grid(self, rows: Positions, columns: Positions) -> Samples:
+        """The same at every point of a grid, row by row: (rows * columns, values)."""
+        return self.evaluate(pixels.grid(rows, columns))
+
+
 class Backend(Protocol):
     """What does sums, on a device. Errors where a device or its memory fails: RequestError, ResourceError."""
 
-    def sine(self, params: Params, dtype: Precision) -> Evaluate:
+    def sine(self, params: Params, dtype: Precision) -> Evaluator:
         """What evaluates layers of sines over the coordinates, in a precision."""
         ...
 
@@ -143,7 +174,7 @@ class NumpyBackend:
     def __init__(self, manner: Manner = DEFAULT_MANNER) -> None:
         self._manner = manner
 
-    def sine(self, params: Params, dtype: Precision) -> Evaluate:
+    def sine(self, params: Params, dtype: Precision) -> Evaluator:
         """What evaluates layers of sines over the coordinates, in a precision."""
         sizes, size = layer_sizes(params), chunk_size(params)
         tensors = [value.astype(dtype) for value in params]
@@ -154,7 +185,7 @@ class NumpyBackend:
             return lambda coords: [buffers.forward(matrices, coords).T]
 
         chunks = Chunks(worker, [(sizes[-1],)], dtype, size, self._manner, plain_numpy)
-        return lambda coords: chunks(coords)[0]
+        return Pointwise(lambda coords: chunks(coords)[0])
 
     def sine_jet(self, params: Params) -> EvaluateJet:
         """The same with derivatives, in float64."""

@@ -20,11 +20,12 @@ from inrcodec.compute.backends import (
     DEFAULT_MANNER,
     JET_WORK,
     Chunks,
-    Evaluate,
     EvaluateChunk,
     EvaluateJet,
+    Evaluator,
     Manner,
     Params,
+    Pointwise,
     Precision,
     Samples,
     chunk_size,
@@ -77,7 +78,7 @@ class TorchBackend:
         # a GPU has threads enough: its chunks follow each other
         self._manner = manner if self._on_cpu else replace(manner, threads=1)
 
-    def sine(self, params: Params, dtype: Precision) -> Evaluate:
+    def sine(self, params: Params, dtype: Precision) -> Evaluator:
         """What evaluates layers of sines over the coordinates, in a precision."""
 
         def values(tensors: Sequence[Tensor], points: Tensor) -> Sequence[Tensor]:
@@ -85,7 +86,7 @@ class TorchBackend:
 
         size = chunk_size(params) if self._on_cpu else _GPU_CHUNK
         chunks = self._chunks(values, params, [(len(params[-1]),)], dtype, size)
-        return lambda coords: chunks(coords)[0]
+        return Pointwise(lambda coords: chunks(coords)[0])
 
     def sine_jet(self, params: Params) -> EvaluateJet:
         """The same with derivatives, in float64."""

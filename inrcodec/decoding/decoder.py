@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from inrcodec import families, pixels
 from inrcodec.compute.backends import (
     JET_WORK,
-    Evaluate,
     EvaluateJet,
+    Evaluator,
     Manner,
     NumpyBackend,
+    Positions,
     Samples,
     Stopped,
     within_memory,
@@ -86,18 +87,18 @@ class Picture:
     def __init__(
         self,
         stored: StoredPicture,
-        evaluate: Evaluate,
+        evaluator: Evaluator,
         limits: DecodeLimits = DEFAULT_LIMITS,
         file_bytes: int = 0,
         jet: Callable[[], EvaluateJet] | None = None,
         report: Report = silent,
     ) -> None:
-        """`evaluate` draws its network, and `jet` makes what draws its derivatives, the first time; by default NumPy.
+        """`evaluator` draws its network, and `jet` makes what draws its derivatives, the first time; by default NumPy.
 
         `file_bytes` are those of its file, 0 where it has none. `report`: see `open_bytes`.
         """
         self.stored = stored
-        self._evaluate, self._make_jet = evaluate, jet or (lambda: stored.network.jet_evaluator(NumpyBackend()))
+        self._evaluator, self._make_jet = evaluator, jet or (lambda: stored.network.jet_evaluator(NumpyBackend()))
         self._limits, self._file_bytes, self._report = limits, file_bytes, report
         self.opened_as: tuple[object, ...] = ()
         """Arguments of `open_bytes` that open it again, where it was made by that."""
@@ -141,7 +142,7 @@ class Picture:
             CorruptError: the network's values are not finite.
             ResourceError: there is not enough memory.
         """
-        return (self._finite(self._checked(coords)) + np.float32(1)) / np.float32(2)
+        return (_finite(self._evaluator(self._checked(coords))) + np.float32(1)) / np.float32(2)
 
     def _checked(self, coords: NDArray[np.floating]) -> NDArray[np.float32]:
         points = np.ascontiguousarray(coords, dtype=np.float32)
@@ -184,7 +185,8 @@ class Picture:
         _check_manner(depth, supersampling)
         frame = self._frame(size, region, supersampling)
         out = np.empty((frame.height, frame.width, self.channels), DEPTHS[depth])
-        self._fill(out, (pixels.to_codes(band, depth) for band in self._bands(frame, self._finite)))
+        bands = self._bands(frame, lambda rows, columns: _finite(self._evaluator.grid(rows, columns)))
+        self._fill(out, (pixels.to_codes(band, depth) for band in bands))
         return out[..., 0] if self.channels == 1 else out
 
     def jet(self, coords: NDArray[np.floating]) -> Jet:
@@ -241,7 +243,7 @@ class Picture:
             raise RequestError(f"channels: {kind!r} is none of {', '.join(shapes)}")
         frame = self._frame(size, region, MAX_SUPERSAMPLING, JET_WORK)
         out = np.empty((frame.height, frame.width, *shapes[kind]), np.float32)
-        self._fill(out, self._bands(frame, lambda points: getattr(self._jet(points), kind).reshape(len(points), -1)))
+        self._fill(out, self._bands(frame, lambda rows, columns: getattr(self._jet(pixels.grid(rows, columns)), kind)))
         return out
 
     def _frame(self, size: tuple[int, int] | None, region: Region | None, supersampling: int, work: int = 1) -> _Frame:
@@ -274,7 +276,7 @@ class Picture:
                 f"the {self.width}x{self.height} picture"
             )
 
-    def _bands(self, frame: _Frame, evaluate: Callable[[NDArray[np.float32]], Samples]) -> Iterator[Samples]:
+    def _bands(self, frame: _Frame, draw: Callable[[Positions, Positions], Samples]) -> Iterator[Samples]:
         """(rows, width, values) of successive bands of the output, filtered where that is smaller."""
         longer, region = max(self.height, self.width), frame.region
         rows = pixels.axis_positions(
@@ -286,7 +288,7 @@ class Picture:
         most = min(_BAND, _BAND_MACS // self.stored.network.macs)
         step = frame.down * max(1, most // (len(columns) * frame.down))
         parts = (rows[start : start + step] for start in range(0, len(rows), step))
-        pieces = (evaluate(pixels.grid(part, columns)).reshape(len(part), len(columns), -1) for part in parts)
+        pieces = (draw(part, columns).reshape(len(part), len(columns), -1) for part in parts)
         fewer = resample.reduce_rows(pieces, frame.down, frame.height)
         return (resample.reduce_columns(rows, frame.across) for rows in fewer)
 
@@ -307,11 +309,12 @@ class Picture:
             each = -(-work // self._file_bytes)
             self._limits.check("max_macs_per_byte", each, f"{what}, {each:.1e} for each byte of the file")
 
-    def _finite(self, points: NDArray[np.float32]) -> Samples:
-        values = self._evaluate(points)
-        if not np.isfinite(values).all():
-            raise CorruptError("weights: the network's values are not finite")
-        return values
+
+def _finite(values: Samples) -> Samples:
+    """The values of a network, checked."""
+    if not np.isfinite(values).all():
+        raise CorruptError("weights: the network's values are not finite")
+    return values
 
 
 def _check_manner(depth: int, supersampling: int) -> None:
@@ -355,8 +358,8 @@ def open_bytes(
     manner = Manner(count(threads), stopped)
     stored, backend = families.read(data, limits), backend_on(device, manner)
     network = stored.network
-    evaluate = network.evaluator(backend, stored.precision(exact))
-    picture = Picture(stored, evaluate, limits, len(data), lambda: network.jet_evaluator(backend), report)
+    evaluator = network.evaluator(backend, stored.precision(exact))
+    picture = Picture(stored, evaluator, limits, len(data), lambda: network.jet_evaluator(backend), report)
     picture.opened_as = bytes(data), device, exact, limits, never, threads
     return picture
 

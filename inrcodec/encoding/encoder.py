@@ -177,7 +177,7 @@ def _fit(
             longest = search.longest(told.seconds, Fit(candidate, plan, 0.0), course)
             monitor.announce(replace(told, longest=longest))
     listener = within(Timetable(deadline, plan, candidate).fitting(monitor), 0, sum(plan.steps))
-    psnr = optimize(candidate.objective(plan.fit, listener.note), plan.fit, monitor=listener, keeper=keeper)
+    psnr = optimize(candidate.search(plan.fit, listener.note), monitor=listener, keeper=keeper)
     return Fit(candidate, plan, psnr)
 
 

@@ -17,7 +17,7 @@ from inrcodec.compute.torch_backend import TorchBackend
 from inrcodec.decoding.conformance import MOST_POINTS
 from inrcodec.encoding.config import LEAST_PSNR, EncoderConfig
 from inrcodec.families.training import Candidate, Plan, Timing, Trainer
-from inrcodec.fitting.loop import FitConfig, Search
+from inrcodec.fitting.loop import FitConfig
 from inrcodec.fitting.timing import Clock, least_spent
 from inrcodec.progress import SILENT, Estimate
 
@@ -37,9 +37,9 @@ def measure_fit(
 ) -> Timing:
     """Time steps of the fit that `config` describes, and an evaluation, on a copy of the candidate."""
     copy = candidate.copy()
-    now, objective = _waiting_for(copy, clock), copy.objective(config, SILENT.note)
-    with objective.working():
-        search = Search(objective, replace(config, steps=MOST_STEPS + 2))
+    now, search = _waiting_for(copy, clock), copy.search(replace(config, steps=MOST_STEPS + 2), SILENT.note)
+    with search.working():
+        search.evaluate()
         for step in range(2):  # the first sets up SOAP, the second is the first of its kind
             search.step(step)
         start, count = now(), 0

@@ -136,7 +136,7 @@ class Search:
             height, width, _ = self._codes.shape
             self._monitor.announce(Estimate(height, width, candidate.weights, steps * timing.step, trial=True))
         listener = self._piloting(Monitor(stopped=self._monitor.stopped, note=self._monitor.note))
-        psnr = optimize(candidate.objective(plan.fit, listener.note), plan.fit, monitor=listener)
+        psnr = optimize(candidate.search(plan.fit, listener.note), monitor=listener)
         self.trial = Fit(candidate, plan, psnr)
         return None if self._monitor.stopped() else self.trial.reached
 

@@ -111,6 +111,7 @@ def _read_header(data: bytes, limits: DecodeLimits) -> tuple[Header, Family, dic
     arch = family.architecture(sections[family.section], Shape(height, width, 1 + (found.pixel & 3)))
     limits.check("max_side", max(height, width), f"the picture is {width}x{height}")
     limits.check("max_weights", arch.param_count(), f"the network has {arch.param_count():,} weights")
+    limits.check("max_latents", arch.latent_count(), f"the network has {arch.latent_count():,} latents")
     f32_safe, content_hash = bool(found.flags & F32_SAFE), _content_hash(sections)
     header = Header(VERSION, len(data), height, width, arch, f32_safe, content_hash)
     return header, family, sections

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec.compute.backends import Backend, Evaluate, EvaluateJet, Precision
+from inrcodec.compute.backends import Backend, EvaluateJet, Evaluator, Precision
 
 
 class Shape(NamedTuple):
@@ -77,7 +77,7 @@ class Network(Protocol):
         """The section. The inverse of the family's `read`."""
         ...
 
-    def evaluator(self, backend: Backend, dtype: Precision) -> Evaluate:
+    def evaluator(self, backend: Backend, dtype: Precision) -> Evaluator:
         """What evaluates it on a backend, in a precision."""
         ...
 
@@ -108,6 +108,10 @@ class Architecture(Protocol):
 
     def param_count(self) -> int:
         """Number of weights and biases."""
+        ...
+
+    def latent_count(self) -> int:
+        """Integers beside the weights, decoded before anything is drawn."""
         ...
 
 

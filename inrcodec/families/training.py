@@ -1,6 +1,6 @@
 """The encode half of the contract: all that the encoder knows of a family's networks while they are fitted and rounded.
 
-Trainer --start--> Candidate --objective--> fitted --prepare, rounder--> Rounder --run--> StoredPicture
+Trainer --start--> Candidate --search--> fitted --prepare, rounder--> Rounder --run--> StoredPicture
 """
 
 import importlib
@@ -17,7 +17,7 @@ from inrcodec.progress import Monitor, Stage
 if TYPE_CHECKING:
     import torch
 
-    from inrcodec.fitting.loop import FitConfig, Objective
+    from inrcodec.fitting.loop import FitConfig, Search
     from inrcodec.fitting.target import Target
 
 
@@ -186,8 +186,8 @@ class Candidate(Protocol):
         """The searches that its options ask for."""
         ...
 
-    def objective(self, config: "FitConfig", note: Callable[[str], None]) -> "Objective":
-        """What a fit makes small; `note` is told where memory runs out."""
+    def search(self, config: "FitConfig", note: Callable[[str], None]) -> "Search":
+        """The search of a fit, which ends in its tensors; `note` is told where memory runs out."""
         ...
 
     def stored(self) -> StoredPicture:

@@ -1,11 +1,10 @@
 """The one training loop: fit a network to a picture, in the mean squared error of its pixels.
 
-Each step takes a random batch of pixels, has the objective sum its gradient over them, and steps SOAP on the matrices
-that the objective makes of its tensors. The gradient is taken at `project(weights)` and applied to the weights
-themselves (the straight-through estimator), so that one loop serves fitting (the identity), fine-tuning under a pruning
-mask, and fine-tuning under quantization.
-
-Memory: the picture as uint8, and a batch; nothing else grows with the picture.
+The loop, `optimize`, drives any `Search`. `BatchSearch` is the one over random batches of pixels: each step takes one,
+has the objective sum its gradient over it, and steps SOAP on the matrices that the objective makes of its tensors. The
+gradient is taken at `project(weights)` and applied to the weights themselves (the straight-through estimator), so that
+one search serves fitting (the identity), fine-tuning under a pruning mask, and fine-tuning under quantization. Its
+memory: the picture as uint8, and a batch; nothing else grows with the picture.
 
 A search can leave its whole state with a `Keeper` between any two steps, and another process goes on from there: on one
 thread of the same CPU to the same weights, bit by bit.
@@ -34,7 +33,7 @@ Project = Callable[[Sequence[Tensor]], list[Tensor]]
 
 @dataclass(frozen=True)
 class FitConfig:
-    """Options of `optimize`; the defaults are the codec's at effort 5 (docs/experiments.md)."""
+    """Options of a search; the defaults are the codec's at effort 5 (docs/experiments.md)."""
 
     steps: int = 10000
     rate: float = 5.5e-2
@@ -84,7 +83,7 @@ def no_projection(values: Sequence[Tensor]) -> list[Tensor]:
 
 
 class Objective(Protocol):
-    """What a search makes small: the mean squared error of a picture's pixels, as a function of a network's tensors."""
+    """What a `BatchSearch` makes small: the mean squared error of a picture's pixels, by a network's tensors."""
 
     @property
     def device(self) -> torch.device:
@@ -139,82 +138,141 @@ def schedule(step: int, start: int, config: FitConfig) -> float:
     return config.rate * warm * (config.final_rate + (1 - config.final_rate) * fallen)
 
 
-def optimize(
-    objective: Objective,
-    config: FitConfig,
-    project: Project = no_projection,
-    stage: str = "fit",
-    monitor: Monitor = SILENT,
-    keeper: Keeper = FORGETFUL,
-) -> float:
-    """Make an objective small, and leave in its network the best projected tensors that were seen.
+class Search(Protocol):
+    """What `optimize` drives: a search for weights that holds the best that were measured.
+
+    It is used inside `working`, and its first step follows its first `evaluate`, or a `restore`.
+    """
+
+    @property
+    def config(self) -> FitConfig:
+        """How many steps, and how often they are evaluated, among its other options."""
+        ...
+
+    @property
+    def next(self) -> int:
+        """The number of the step that comes next."""
+        ...
+
+    @property
+    def best(self) -> float:
+        """The least mean squared error that was measured, of values in [-1, 1]; infinite before any was."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether further steps are not worth their time, however many are left."""
+        ...
+
+    def working(self) -> AbstractContextManager[None]:
+        """Inside, sums have all their threads."""
+        ...
+
+    def step(self, number: int) -> None:
+        """Take a step of the schedule; those between the last one and it are left out."""
+        ...
+
+    def evaluate(self) -> None:
+        """Measure the picture: keep the weights if they are the best."""
+        ...
+
+    def state(self) -> State:
+        """All that the next steps depend on, as copies. The inverse of `restore`."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Go on from the state of another search for the same picture; raises CheckpointError where it is of none."""
+        ...
+
+    def deliver(self) -> None:
+        """Leave the best weights in the network."""
+        ...
+
+
+def optimize(search: Search, stage: str = "fit", monitor: Monitor = SILENT, keeper: Keeper = FORGETFUL) -> float:
+    """Take the steps of a search, and leave in its network the best weights that were seen.
 
     Returns their PSNR in dB, before rounding to codes. Asks `monitor.stopped` before each step and reports to it at
     every evaluation; between them nothing waits for the device. Where `monitor.due` is ahead, steps of the
     schedule are left out: the rate falls in time, whatever the machine does. Goes on from what `keeper` has kept;
     raises CheckpointError where that is no state of this search.
     """
-    with objective.working():
-        search = Search(objective, config, project)
-        kept = keeper.load()
-        if kept is not None:
-            search.restore(kept)
+    steps, every = search.config.steps, search.config.evaluate_every
+    with search.working():
+        _begin(search, keeper.load())
         begun = evaluated = search.next
-        while search.next < config.steps:
+        while search.next < steps:
             keeper.keep(search.state)
-            if search.best <= config.enough or search.restarts > config.restarts:
+            if search.finished:
                 break
-            due = begun + math.floor(monitor.due() * (config.steps - begun))
-            if due >= config.steps or monitor.stopped():
+            due = begun + math.floor(monitor.due() * (steps - begun))
+            if due >= steps or monitor.stopped():
                 search.evaluate()
                 break
             search.step(max(due, search.next))
-            every = config.evaluate_every
-            if search.next // every > evaluated // every or search.next == config.steps:
+            if search.next // every > evaluated // every or search.next == steps:
                 search.evaluate()
                 evaluated = search.next
                 psnr = psnr_of_mse(search.best, peak=2)
-                monitor.report(Progress(stage, search.next, config.steps, psnr, begun))
+                monitor.report(Progress(stage, search.next, steps, psnr, begun))
         last = search.state()
         keeper.settle(lambda: last)
-        objective.load(search.best_values)
+        search.deliver()
     return psnr_of_mse(search.best, peak=2)
 
 
-class Search:
-    """The state of `optimize`: the optimizer, the best tensors so far, and the retreats after divergence."""
+def _begin(search: Search, kept: State | None) -> None:
+    """Measure what it begins with, or go on from what was kept."""
+    if kept is None:
+        search.evaluate()
+    else:
+        search.restore(kept)
+
+
+class BatchSearch:
+    """A `Search` over random batches, by SOAP: after divergence it retreats to the best, at half the rate."""
 
     def __init__(self, objective: Objective, config: FitConfig, project: Project = no_projection) -> None:
-        self._objective, self._config, self._project = objective, config, project
+        """Begins with the objective's own tensors; what is evaluated, and delivered, is their projection."""
+        self.config, self._objective, self._project = config, objective, project
         self._device = objective.device
         self._generator = torch.Generator(self._device).manual_seed(config.seed)
         self._rate = 1.0
         self.next = self._start = 0
         self.restarts = 0
         self.best = math.inf
-        self._begin(objective.values())
-        self.evaluate()
+        self.best_values = objective.values()
+        self._begin(self.best_values)
 
     def _begin(self, values: Sequence[Tensor]) -> None:
         self._matrices = self._objective.join(values)
         self._values = self._objective.split(self._matrices)
-        self._soap = Soap(self._matrices, self._objective.rates(self._config))
+        self._soap = Soap(self._matrices, self._objective.rates(self.config))
 
-    def step(self, step: int) -> None:
+    @property
+    def finished(self) -> bool:
+        """Whether the error is small enough, or the search has diverged too often."""
+        return self.best <= self.config.enough or self.restarts > self.config.restarts
+
+    def working(self) -> AbstractContextManager[None]:
+        """Inside, sums have all their threads."""
+        return self._objective.working()
+
+    def step(self, number: int) -> None:
         """One batch, one step of SOAP."""
-        self.next = step + 1
-        config, count = self._config, len(self._objective)
+        self.next = number + 1
+        config, count = self.config, len(self._objective)
         index = torch.randint(count, (min(config.batch, count),), generator=self._generator, device=self._device)
         at = self._project(self._values)
-        self._soap.step(self._objective.gradient(at, index), self._rate * schedule(step, self._start, config))
+        self._soap.step(self._objective.gradient(at, index), self._rate * schedule(number, self._start, config))
 
     def evaluate(self) -> None:
         """Measure the picture: keep the tensors if they are the best, go back to the best if they diverged."""
         at = self._project(self._values)
-        error = self._objective.mse(at, self._config.evaluate_pixels)
+        error = self._objective.mse(at, self.config.evaluate_pixels)
         if error < self.best or math.isinf(self.best):
             self.best, self.best_values = error, [value.clone() for value in at]
-        elif not error < self._config.leap * self.best:
+        elif not error < self.config.leap * self.best:
             self._begin(self.best_values)
             self._rate, self._start = self._rate / 2, self.next
             self.restarts += 1
@@ -223,7 +281,7 @@ class Search:
         """All that the next steps depend on, as copies. The inverse of `restore`."""
         return {
             "next": np.array(self.next, np.int64),
-            "steps": np.array(self._config.steps, np.int64),
+            "steps": np.array(self.config.steps, np.int64),
             "start": np.array(self._start, np.int64),
             "restarts": np.array(self.restarts, np.int64),
             "rate": np.array(self._rate, np.float64),
@@ -242,7 +300,7 @@ class Search:
         over.
         """
         most = take_count(state, "steps", _MOST_STEPS)
-        factor = self._config.steps / max(1, most)
+        factor = self.config.steps / max(1, most)
         self.next, self._start = (round(factor * take_count(state, name, most)) for name in ("next", "start"))
         self.restarts = take_count(state, "restarts", most)
         self._rate, self.best = take_number(state, "rate"), take_number(state, "error")
@@ -253,6 +311,10 @@ class Search:
         self._draw_on(state)
         if unknown := state.keys() - self.state().keys():
             raise CheckpointError(f"{min(unknown)[:40]} is unknown")
+
+    def deliver(self) -> None:
+        """Leave the best projected tensors in the objective's network."""
+        self._objective.load(self.best_values)
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
         return torch.tensor(array, device=self._device)

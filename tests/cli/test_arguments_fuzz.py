@@ -44,7 +44,9 @@ OUTPUTS = [*(name for name in NAMES if name not in ("/", "..")),
 names = st.sampled_from(NAMES) | st.text(max_size=8)
 numbers = st.sampled_from(["0", "1", "-1", "7", "30", "nan", "inf", "1e-9", "1e999", "9" * 30, "٣", "", "0x10"])
 sizes = st.tuples(numbers, st.sampled_from(["x", ",", "X"]), numbers).map("".join)
-limits = st.sampled_from(["max_side", "max_weights", "max_file_bytes", "max_output_pixels", "max_macs", "none", "name"])
+limits = st.sampled_from(
+    ["max_side", "max_weights", "max_latents", "max_file_bytes", "max_output_pixels", "max_macs", "none", "name"]
+)
 OPTIONS = (
     st.tuples(st.sampled_from(["-o", "--output"]), st.sampled_from(OUTPUTS)),
     st.tuples(st.just("--size"), sizes | numbers),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from inrcodec import families
+from inrcodec import families, pixels
 from inrcodec.compute import backends
 from inrcodec.compute.backends import Backend, NumpyBackend, Precision
 from inrcodec.compute.torch_backend import TorchBackend
@@ -48,6 +48,12 @@ def test_chunks_and_backends_change_no_sample_of_class_x_and_few_of_class_m(
         assert np.array_equal(drawn, exact)
     else:
         assert conformance.compare(drawn, exact).within_class_m
+
+
+@pytest.mark.parametrize("backend", [NumpyBackend, torch_cpu])
+def test_a_grid_is_its_points_row_by_row(backend: Callable[[], Backend]) -> None:
+    evaluator, (rows, columns) = MODEL.network.evaluator(backend(), np.float64), pixels.axes(24, 36)
+    assert np.array_equal(evaluator.grid(rows, columns), evaluator(pixels.pixel_centres(24, 36)))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])

@@ -14,7 +14,7 @@ import torch
 import inrcodec
 from inrcodec import cli, families
 from inrcodec.compute import backends, torch_backend
-from inrcodec.compute.backends import Evaluate, Manner
+from inrcodec.compute.backends import Evaluator, Manner
 from inrcodec.compute.sine import Jet
 from inrcodec.compute.torch_backend import TorchBackend
 from inrcodec.decoding import decoder
@@ -182,7 +182,7 @@ def tf32() -> Any:
 def test_the_host_programs_tf32_is_off_while_anyone_draws_and_back_afterwards(tf32: Any) -> None:
     seen, point = [], np.zeros((1, 2), np.float32)
 
-    def within(inner: Callable[[], object]) -> Evaluate:
+    def within(inner: Callable[[], object]) -> Evaluator:
         def stopped() -> bool:
             inner()
             seen.append(tf32.allow_tf32)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from inrcodec import families, pixels
 from inrcodec.compute import backends
-from inrcodec.compute.backends import NumpyBackend
+from inrcodec.compute.backends import NumpyBackend, Pointwise
 from inrcodec.compute.torch_backend import TorchBackend
 from inrcodec.decoding import decoder, resample
 from inrcodec.decoding.decoder import Region
@@ -122,9 +123,29 @@ def test_bad_coords_are_refused(coords: np.ndarray) -> None:
 
 
 def test_values_that_are_not_finite_are_a_corrupt_file() -> None:
-    drawn = decoder.Picture(picture().stored, lambda coords: np.full((len(coords), 3), np.nan, np.float32))
+    drawn = decoder.Picture(picture().stored, Pointwise(lambda coords: np.full((len(coords), 3), np.nan, np.float32)))
     with pytest.raises(CorruptError, match="finite"):
         drawn.render()
+
+
+class Rows:
+    """Draws the rows of a grid in shades of its own, and points in black."""
+
+    def __call__(self, coords: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.full((len(coords), 3), -1, np.float32)
+
+    def grid(self, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.repeat(rows, 3 * len(columns)).reshape(-1, 3)
+
+
+def test_a_rendering_is_drawn_by_grids_and_samples_are_by_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, (rows, _) = decoder.Picture(picture(32, 24).stored, Rows()), pixels.axes(32, 24)
+    shades = np.broadcast_to(pixels.to_codes(rows)[:, None, None], (32, 24, 3))
+    assert np.array_equal(drawn.render(), shades)
+    assert np.array_equal(drawn.render(region=Region(5, 7, 10, 9)), shades[5:15, 7:16])
+    monkeypatch.setattr(decoder, "_BAND", 60)
+    assert np.array_equal(drawn.render(), shades)
+    assert not drawn.sample(np.ones((5, 2))).any()
 
 
 def test_a_missing_device_is_a_request_error() -> None:

@@ -21,7 +21,7 @@ from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import InitConfig, SirenArch, init
 from inrcodec.families.siren.plan import SirenPlan
 from inrcodec.families.siren.tensors import FloatNetwork
-from inrcodec.fitting.loop import FitConfig, Search
+from inrcodec.fitting.loop import BatchSearch, FitConfig
 from inrcodec.fitting.soap import Soap
 from inrcodec.fitting.state import State
 from inrcodec.fitting.target import Target
@@ -178,10 +178,12 @@ def test_progress_goes_on_where_it_was(kept: State) -> None:
     assert (seen[0].step, seen[0].begun) == (400, 203)
 
 
-def search(steps: int = 50) -> Search:
+def search(steps: int = 50) -> BatchSearch:
     arch = SirenArch((8, 6), 3)
     network = FloatNetwork(arch, init(arch, 0, InitConfig(w_max=10)), CPU)
-    return Search(PixelSums(network, Target(IMAGE, CPU)), FitConfig(steps=steps))
+    found = BatchSearch(PixelSums(network, Target(IMAGE, CPU)), FitConfig(steps=steps))
+    found.evaluate()
+    return found
 
 
 def same(one: State, other: State) -> bool:

@@ -31,7 +31,7 @@ from inrcodec.families.siren.plan import MANNERS, Manner, RoundingTiming, SirenP
 from inrcodec.families.siren.tensors import FloatNetwork
 from inrcodec.families.siren.trainer import Candidate, Trainer
 from inrcodec.families.training import Plan, Timing, TrainerOptions
-from inrcodec.fitting.loop import FitConfig, Search, optimize
+from inrcodec.fitting.loop import BatchSearch, FitConfig, optimize
 from inrcodec.fitting.target import Target
 from inrcodec.progress import Monitor, Progress, part_due
 from tests.cli.test_main import run
@@ -148,13 +148,13 @@ def test_the_clock_counts_from_when_the_picture_was_begun() -> None:
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Steps of a search that take the time of `clock`, 10 ms, and nothing else does."""
-    clock, step = Clock(), Search.step
+    clock, step = Clock(), BatchSearch.step
 
-    def slow(self: Search, number: int) -> None:
+    def slow(self: BatchSearch, number: int) -> None:
         clock.tick(0.01)
         step(self, number)
 
-    monkeypatch.setattr(Search, "step", slow)
+    monkeypatch.setattr(BatchSearch, "step", slow)
     return clock
 
 
@@ -163,7 +163,8 @@ def fitted(due: Callable[[], float], steps: int = 400) -> list[Progress]:
     network = FloatNetwork(arch, init(arch, 0, InitConfig(w_max=10)), CPU)
     seen: list[Progress] = []
     config = FitConfig(steps=steps, evaluate_every=20)
-    optimize(PixelSums(network, Target(waves(24, 32), CPU)), config, monitor=Monitor(report=seen.append, due=due))
+    search = BatchSearch(PixelSums(network, Target(waves(24, 32), CPU)), config)
+    optimize(search, monitor=Monitor(report=seen.append, due=due))
     return seen
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inrcodec import families, pixels
-from inrcodec.compute.backends import Backend, Evaluate, EvaluateJet, Precision
+from inrcodec.compute.backends import Backend, EvaluateJet, Evaluator, Pointwise, Precision
 from inrcodec.compute.sine import Jet
 from inrcodec.errors import CorruptError
 from inrcodec.families.contract import Family, NetworkFacts, Shape, StoredPicture
 from inrcodec.families.training import OperatingPoint, Timing, TrainerOptions
-from inrcodec.fitting.loop import FitConfig
+from inrcodec.fitting.loop import BatchSearch, FitConfig
 from inrcodec.fitting.target import Target
 from inrcodec.progress import Monitor, Stage
 
@@ -40,8 +40,8 @@ class Level:
     def payload(self) -> bytes:
         return bytes([self.code])
 
-    def evaluator(self, backend: Backend, dtype: Precision) -> Evaluate:
-        return lambda coords: np.full((len(coords), self.channels), self.value, dtype)
+    def evaluator(self, backend: Backend, dtype: Precision) -> Evaluator:
+        return Pointwise(lambda coords: np.full((len(coords), self.channels), self.value, dtype))
 
     def jet_evaluator(self, backend: Backend) -> EvaluateJet:
         def evaluate(coords: NDArray[np.float32]) -> Jet:
@@ -66,6 +66,9 @@ class Arch:
 
     def param_count(self) -> int:
         return 1
+
+    def latent_count(self) -> int:
+        return 0
 
 
 def read(payload: bytes, shape: Shape) -> Level:
@@ -167,8 +170,8 @@ class Candidate:
     def plan(self) -> Plan:
         return Plan(FitConfig(seed=self._options.seed).in_steps(300 * 2.0 ** (self._options.effort - 5)))
 
-    def objective(self, config: FitConfig, note: Callable[[str], None]) -> Objective:
-        return Objective(self)
+    def search(self, config: FitConfig, note: Callable[[str], None]) -> BatchSearch:
+        return BatchSearch(Objective(self), config)
 
     def stored(self) -> StoredPicture:
         code = int(pixels.to_codes(self.level.numpy())[0])

@@ -1,7 +1,8 @@
 """Laws of the training loop."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import InitConfig, SirenArch, init
 from inrcodec.families.siren.tensors import FloatNetwork, split_matrices
 from inrcodec.fitting import loop
-from inrcodec.fitting.loop import FitConfig, optimize
+from inrcodec.fitting.loop import BatchSearch, FitConfig, optimize
+from inrcodec.fitting.state import FORGETFUL, Keeper, State
 from inrcodec.fitting.target import Target
 from inrcodec.progress import Monitor, Progress
 from tests.support.pictures import waves
@@ -29,12 +31,12 @@ def network(arch: SirenArch = ARCH) -> FloatNetwork:
 
 
 def test_a_fit_finds_a_smooth_picture() -> None:
-    assert optimize(PixelSums(network(), Target(IMAGE, CPU)), FitConfig(steps=200)) > 30
+    assert optimize(BatchSearch(PixelSums(network(), Target(IMAGE, CPU)), FitConfig(steps=200))) > 30
 
 
 def test_the_psnr_returned_is_that_of_the_network_left_behind() -> None:
     fitted, picture = network(), Target(IMAGE, CPU)
-    psnr = optimize(PixelSums(fitted, picture), FitConfig(steps=30))
+    psnr = optimize(BatchSearch(PixelSums(fitted, picture), FitConfig(steps=30)))
     values = fitted(torch.from_numpy(pixels.pixel_centres(24, 32))).detach().numpy()
     error = np.mean((values - pixels.to_unit(IMAGE).reshape(-1, 3)) ** 2)
     assert psnr == pytest.approx(10 * math.log10(4 / error), abs=1e-3)
@@ -136,7 +138,7 @@ def test_threads_leave_no_trace_in_the_weights_or_in_torch() -> None:
     for threads in (1, 3):
         torch.set_num_threads(threads)
         fitted = network()
-        optimize(PixelSums(fitted, Target(IMAGE, CPU), 100), FitConfig(steps=20))
+        optimize(BatchSearch(PixelSums(fitted, Target(IMAGE, CPU), 100), FitConfig(steps=20)))
         assert torch.get_num_threads() == threads
         results.append(fitted.snapshot())
     torch.set_num_threads(before)
@@ -146,7 +148,7 @@ def test_threads_leave_no_trace_in_the_weights_or_in_torch() -> None:
 def test_same_seed_same_weights_other_seed_other_weights() -> None:
     def weights(seed: int) -> Tensor:
         fitted = network()
-        optimize(PixelSums(fitted, Target(IMAGE, CPU)), FitConfig(steps=10, batch=100, seed=seed))
+        optimize(BatchSearch(PixelSums(fitted, Target(IMAGE, CPU)), FitConfig(steps=10, batch=100, seed=seed)))
         return fitted.snapshot()[0]
 
     assert torch.equal(weights(0), weights(0))
@@ -160,7 +162,7 @@ def test_divergence_goes_back_to_the_best_and_halves_the_rate_so_many_times_at_m
     monkeypatch.setattr(PixelSums, "mse", lambda *arguments: next(looks))
     seen: list[Progress] = []
     config = FitConfig(steps=1000, evaluate_every=1, restarts=3)
-    psnr = optimize(PixelSums(network(), Target(IMAGE, CPU)), config, monitor=Monitor(report=seen.append))
+    psnr = optimize(BatchSearch(PixelSums(network(), Target(IMAGE, CPU)), config), monitor=Monitor(report=seen.append))
     assert psnr == pytest.approx(10 * math.log10(4 / 0.09))
     assert [progress.step for progress in seen] == [1, 2, 3, 4, 5, 6]
 
@@ -176,7 +178,8 @@ def test_a_retreat_restores_the_best_weights_and_warms_up_again(monkeypatch: pyt
 
     sums = PixelSums(network(), Target(IMAGE, CPU), 2048)
     config = FitConfig(steps=1000)
-    search = loop.Search(sums, config, watched)
+    search = BatchSearch(sums, config, watched)
+    search.evaluate()
     for step in range(3):
         search.step(step)
     search.evaluate()
@@ -209,7 +212,7 @@ def test_when_stopped_the_fit_ends_with_the_best_so_far() -> None:
     seen: list[Progress] = []
     monitor = Monitor(report=seen.append, stopped=lambda: next(asked))
     config = FitConfig(steps=10_000, evaluate_every=50)
-    psnr = optimize(PixelSums(network(), Target(IMAGE, CPU)), config, monitor=monitor)
+    psnr = optimize(BatchSearch(PixelSums(network(), Target(IMAGE, CPU)), config), monitor=monitor)
     assert psnr > seen[0].psnr
     assert seen[-1].step == 50
 
@@ -217,7 +220,10 @@ def test_when_stopped_the_fit_ends_with_the_best_so_far() -> None:
 def test_a_perfect_fit_ends_early() -> None:
     seen: list[Progress] = []
     constant = np.full((8, 8, 3), 77, np.uint8)
-    optimize(PixelSums(network(), Target(constant, CPU)), FitConfig(steps=20_000), monitor=Monitor(report=seen.append))
+    optimize(
+        BatchSearch(PixelSums(network(), Target(constant, CPU)), FitConfig(steps=20_000)),
+        monitor=Monitor(report=seen.append),
+    )
     assert seen[-1].step < 10_000
     assert seen[-1].psnr > 60
 
@@ -227,8 +233,68 @@ def test_the_gradient_is_taken_at_the_projection_and_the_projection_is_delivered
         return [values[0], *[torch.zeros_like(value) for value in values[1:]]]
 
     fitted = network()
-    optimize(PixelSums(fitted, Target(IMAGE, CPU)), FitConfig(steps=5), first_layer_only)
+    optimize(BatchSearch(PixelSums(fitted, Target(IMAGE, CPU)), FitConfig(steps=5), first_layer_only))
     assert all(not value.any() for value in fitted.snapshot()[1:])
+
+
+class Halving:
+    """A search of another kind: each step halves its error, and it is finished at 1/1000."""
+
+    config = FitConfig(steps=40, evaluate_every=4)
+
+    def __init__(self) -> None:
+        self.next, self.best, self.done = 0, math.inf, list[str]()
+
+    @property
+    def finished(self) -> bool:
+        return self.best <= 1e-3
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        self.done.append("begin")
+        yield
+        self.done.append("end")
+
+    def step(self, number: int) -> None:
+        self.next = number + 1
+
+    def evaluate(self) -> None:
+        self.best = 0.5**self.next
+        self.done.append(f"evaluate at {self.next}")
+
+    def state(self) -> State:
+        return {"next": np.array(self.next)}
+
+    def restore(self, state: State) -> None:
+        self.next = int(state["next"])
+        self.done.append(f"restore {self.next}")
+
+    def deliver(self) -> None:
+        self.done.append("deliver")
+
+
+class Resuming:
+    """Gives a state, and keeps none."""
+
+    def load(self) -> State:
+        return {"next": np.array(7)}
+
+    def keep(self, state: Callable[[], State]) -> None: ...
+
+    def settle(self, state: Callable[[], State]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("keeper", "begun"), [(FORGETFUL, ["evaluate at 0", "evaluate at 4"]), (Resuming(), ["restore 7"])]
+)
+def test_any_search_is_driven_until_it_is_finished_and_what_was_kept_is_not_measured_again(
+    keeper: Keeper, begun: list[str]
+) -> None:
+    search, seen = Halving(), list[Progress]()
+    psnr = optimize(search, "halve", Monitor(report=seen.append), keeper)
+    assert psnr == pytest.approx(10 * math.log10(4 * 2**12))
+    assert search.done == ["begin", *begun, "evaluate at 8", "evaluate at 12", "deliver", "end"]
+    assert {(progress.stage, progress.steps) for progress in seen} == {("halve", 40)}
 
 
 def test_memory_does_not_grow_with_the_picture_beyond_the_picture() -> None:
@@ -246,7 +312,8 @@ def test_memory_does_not_grow_with_the_picture_beyond_the_picture() -> None:
             return super().tape(pixels)
 
     net = CountingNetwork(ARCH, init(ARCH, 0, InitConfig()), CPU)
-    optimize(PixelSums(net, CountingTarget(waves(400, 500), CPU)), FitConfig(steps=3, evaluate_pixels=20_000))
+    sums = PixelSums(net, CountingTarget(waves(400, 500), CPU))
+    optimize(BatchSearch(sums, FitConfig(steps=3, evaluate_pixels=20_000)))
     assert max(sizes) <= FitConfig().chunk
     assert sum(sizes) < 200_000
     assert max(rooms) <= FitConfig().chunk

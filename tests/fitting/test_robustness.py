@@ -21,7 +21,7 @@ from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import InitConfig, SirenArch, init
 from inrcodec.families.siren.plan import SirenPlan
 from inrcodec.families.siren.tensors import FloatNetwork
-from inrcodec.fitting.loop import FitConfig, optimize
+from inrcodec.fitting.loop import BatchSearch, FitConfig, optimize
 from inrcodec.fitting.target import Target
 from inrcodec.progress import SILENT, Monitor
 from tests.support.pictures import waves
@@ -113,7 +113,7 @@ def fitted(monitor: Monitor = SILENT, seed: int = 0) -> float:
     """PSNR of a fit of the busy picture, whose grain no network of this size finds."""
     network = FloatNetwork(ARCH, init(ARCH, seed, InitConfig(w_max=10)), CPU)
     sums = PixelSums(network, BUSY, note=monitor.note)
-    return optimize(sums, FitConfig(steps=STEPS, batch=2048, seed=seed), monitor=monitor)
+    return optimize(BatchSearch(sums, FitConfig(steps=STEPS, batch=2048, seed=seed)), monitor=monitor)
 
 
 @pytest.fixture(scope="module")

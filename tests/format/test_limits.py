@@ -18,6 +18,7 @@ from inrcodec.cli.cures import worded
 from inrcodec.compute.sine import Forward
 from inrcodec.decoding import decoder
 from inrcodec.errors import CorruptError, InrError, LimitError, RequestError, ResourceError, StoppedError
+from inrcodec.families.siren.network import SirenArch
 from inrcodec.format import entropy
 from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 from tests.support.helpers import header, python, seal, section, small_model, zstd_frame
@@ -28,18 +29,20 @@ SMALL = families.write(small_model())
 EXTRAS = seal(header() + siren_section() + section(0x90, bytes(30)) + section(0x91, bytes(20)))
 SIZE = (40, 30)
 WORK = 40 * 30 * 71
+LATENTS = 9
 
 AT_LIMIT: dict[str, tuple[bytes, int]] = {
     "max_file_bytes": (SMALL, len(SMALL)),
     "max_side": (SMALL, 40),
     "max_weights": (SMALL, 71),
+    "max_latents": (SMALL, LATENTS),
     "max_sections": (EXTRAS, 3),
     "max_ancillary_bytes": (EXTRAS, 50),
     "max_output_pixels": (SMALL, 40 * 30),
     "max_macs": (SMALL, WORK),
     "max_macs_per_byte": (SMALL, -(-WORK // len(SMALL))),
 }
-"""A file for each limit, and the value that it has when it is drawn at SIZE."""
+"""A file for each limit, and the value that it has when it is drawn at SIZE: as if it had LATENTS latents."""
 
 WIDE, DEEP = siren_section(5, (1024,) * 5), siren_section(32, (1024,) * 32, bytes(66))
 EXTRA_64 = b"".join(section(128 + i, b"abcd") for i in range(64))
@@ -95,7 +98,8 @@ def test_the_table_names_every_limit() -> None:
 
 
 @pytest.mark.parametrize("name", AT_LIMIT)
-def test_a_file_at_a_limit_is_drawn_and_one_over_is_refused_by_name(name: str) -> None:
+def test_a_file_at_a_limit_is_drawn_and_one_over_is_refused_by_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SirenArch, "latent_count", lambda arch: LATENTS)
     data, value = AT_LIMIT[name]
     assert decoder.decode(data, SIZE, limits=DecodeLimits(**{name: value})).shape == (*SIZE, 3)
     error: Any = refused(LimitError, lambda: decoder.decode(data, SIZE, limits=DecodeLimits(**{name: value - 1})))
@@ -109,6 +113,13 @@ def test_what_is_over_a_default_limit_is_refused_at_once(case: str) -> None:
     name = case.split(",")[0]
     assert (error.name, error.limit) == (name, getattr(DEFAULT_LIMITS, name))
     assert error.value > error.limit
+
+
+def test_more_latents_than_by_default_are_refused_before_one_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SirenArch, "latent_count", lambda arch: DEFAULT_LIMITS.max_latents + 1)
+    monkeypatch.setattr(entropy, "CODERS", {})
+    error: Any = refused(LimitError, lambda: decoder.decode(SMALL))
+    assert (error.name, error.value, error.limit) == ("max_latents", 2**28 + 1, 2**28)
 
 
 def test_no_refusal_imports_torch() -> None:

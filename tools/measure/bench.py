@@ -34,7 +34,7 @@ from inrcodec.families.siren import ladder
 from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import SirenArch, init
 from inrcodec.families.siren.tensors import FloatNetwork
-from inrcodec.fitting.loop import FitConfig, Search, optimize
+from inrcodec.fitting.loop import BatchSearch, FitConfig, optimize
 from inrcodec.fitting.target import Target
 from inrcodec.pictures.load import to_array
 from tools import ROOT
@@ -115,7 +115,8 @@ def bench_steps(options: argparse.Namespace) -> None:
     for steps in (500, 750, 1000, 1500, 2000, 3000, 5000):
         network = FloatNetwork(arch, init(arch, 0, ladder.init_config(128, 128)), device)
         start = time.perf_counter()
-        psnr = optimize(PixelSums(network, Target(image, device)), FitConfig(steps=steps, batch=128 * 128))
+        sums = PixelSums(network, Target(image, device))
+        psnr = optimize(BatchSearch(sums, FitConfig(steps=steps, batch=128 * 128)))
         print(f"  ours: {psnr:.2f} dB in {steps} steps, {time.perf_counter() - start:.0f} s", flush=True)
         if psnr >= goal:
             print(f"  {options.reference_steps / steps:.1f} times fewer steps to {goal:.2f} dB (target: 10)")
@@ -134,8 +135,8 @@ def step_works(image: np.ndarray, device: torch.device) -> Iterator[dict[str, Ca
     with ExitStack() as working:
         for name, batch in (("ours, as many pixels", height * width), ("ours, its own batch", FitConfig().batch)):
             sums = PixelSums(FloatNetwork(arch, init(arch, 0, ladder.init_config(height, width)), device), picture)
-            working.enter_context(sums.working())
-            search = Search(sums, FitConfig(batch=batch))
+            search = BatchSearch(sums, FitConfig(batch=batch))
+            working.enter_context(search.working())
             works[name] = lambda search=search: search.step(1000)
         yield works
 

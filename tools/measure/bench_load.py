@@ -21,6 +21,7 @@ from PIL import Image
 import inrcodec
 from inrcodec import families
 from inrcodec.compute import threads
+from inrcodec.compute.backends import Pointwise
 from inrcodec.compute.sine import forward
 from inrcodec.decoding import conformance, decoder, describe
 from inrcodec.export import page
@@ -79,7 +80,7 @@ def as_before(data: bytes) -> decoder.Picture:
         parts = (coords[start : start + 4096] for start in range(0, len(coords), 4096))
         return np.concatenate([forward(params, part, np) for part in parts])
 
-    return decoder.Picture(stored, evaluate, BOUNDLESS)
+    return decoder.Picture(stored, Pointwise(evaluate), BOUNDLESS)
 
 
 def thumbnail(data: bytes) -> None:

@@ -15,7 +15,7 @@ from inrcodec.families.siren.curvature import blocks
 from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.quantize import QuantizeConfig
 from inrcodec.families.siren.tensors import FloatNetwork
-from inrcodec.fitting.loop import FitConfig, optimize
+from inrcodec.fitting.loop import BatchSearch, FitConfig, optimize
 from inrcodec.fitting.target import Target
 
 CPU = torch.device("cpu")
@@ -25,7 +25,7 @@ _AT_ONCE = 8192
 
 def fit(network: FloatNetwork, picture: Target, config: FitConfig) -> float:
     """Fit a network, and put its neurons in the order of the fewest bits; returns the PSNR in dB from `optimize`."""
-    psnr = optimize(PixelSums(network, picture, config.chunk), config)
+    psnr = optimize(BatchSearch(PixelSums(network, picture, config.chunk), config))
     network.canonicalize()
     return psnr
 

@@ -68,6 +68,10 @@ class SirenArch:
         """Number of weights and biases."""
         return sum(math.prod(shape) for shape in self.param_shapes())
 
+    def latent_count(self) -> int:
+        """0: there is nothing beside the weights."""
+        return 0
+
 
 @dataclass(frozen=True)
 class InitConfig:

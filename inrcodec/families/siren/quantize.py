@@ -36,7 +36,7 @@ from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import Q_STEP_CODES, canonical, q_step, q_step_code
 from inrcodec.families.siren.stored import SirenNetwork
 from inrcodec.families.siren.tensors import FloatNetwork, split_matrices
-from inrcodec.fitting.loop import FitConfig, Project, optimize
+from inrcodec.fitting.loop import BatchSearch, FitConfig, Project, optimize
 from inrcodec.fitting.target import Target
 from inrcodec.format.entropy import MAX_SYMBOL
 from inrcodec.metrics import psnr_of_mse
@@ -104,7 +104,7 @@ def prune(
     """Set the least sensitive weights of `network` to zero and fine-tune the others; returns the masks and the PSNR."""
     masks = prune_masks(network.snapshot(), sensitivity(network, target), config.fraction)
     objective = PixelSums(network, target, config.refit.chunk, monitor.note)
-    psnr = optimize(objective, config.refit, masking(masks), "prune", monitor)
+    psnr = optimize(BatchSearch(objective, config.refit, masking(masks)), "prune", monitor)
     return masks, psnr
 
 
@@ -284,13 +284,11 @@ class Quantizer:
         """The baseline: all weights fake-quantized in every step, gradients straight through."""
         self.network.load(rounding.split(self._floats))
         keep = masking(rounding.split((~self._pruned).float()))
-        optimize(
-            self._objective(monitor),
-            self.config.refit,
-            lambda values: rounding.split(rounding.nearest(flatten(keep(values)))),
-            "round",
-            monitor,
-        )
+
+        def nearest(values: Sequence[Tensor]) -> list[Tensor]:
+            return rounding.split(rounding.nearest(flatten(keep(values))))
+
+        optimize(self._search(self.config.refit, nearest, monitor), "round", monitor)
         return flatten(self.network.snapshot())
 
     def _compensate(self, rounding: Rounding, monitor: Monitor) -> Tensor:
@@ -306,12 +304,13 @@ class Quantizer:
                 listener = replace(listener, due=part_due(monitor.due, (stage - 1) / (stages - 1), 1 / (stages - 1)))
                 hold = holding(rounding, flat, fixed)
                 seeded = replace(each, seed=each.seed + stage)
-                optimize(self._objective(listener), seeded, hold, "round", listener)
+                optimize(self._search(seeded, hold, listener), "round", listener)
                 flat = flatten(self.network.snapshot())
         return flat
 
-    def _objective(self, monitor: Monitor) -> PixelSums:
-        return PixelSums(self.network, self.target, self.config.refit.chunk, monitor.note)
+    def _search(self, config: FitConfig, project: Project, monitor: Monitor) -> BatchSearch:
+        """What fits the network on."""
+        return BatchSearch(PixelSums(self.network, self.target, config.chunk, monitor.note), config, project)
 
     def _fix(self, flat: Tensor, rounding: Rounding, before: float, after: float) -> tuple[Tensor, Tensor]:
         """Round the most sensitive weights of each block, from one fraction of them to another; and what is fixed then.

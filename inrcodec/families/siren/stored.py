@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec.compute.backends import Backend, Evaluate, EvaluateJet, Precision
+from inrcodec.compute.backends import Backend, EvaluateJet, Evaluator, Precision
 from inrcodec.errors import UnsupportedError
 from inrcodec.families.contract import Family, NetworkFacts, Shape, SineLayer
 from inrcodec.families.siren.network import Params, SirenArch, hidden_biases, q_step
@@ -81,7 +81,7 @@ class SirenNetwork:
         start = [bytes([self.arch.depth]), *map(entropy.varint, self.arch.dim_hidden), bytes(self.q_step_codes)]
         return b"".join([*start, bytes([coder_id]), weights])
 
-    def evaluator(self, backend: Backend, dtype: Precision) -> Evaluate:
+    def evaluator(self, backend: Backend, dtype: Precision) -> Evaluator:
         """What evaluates it on a backend, in a precision."""
         return backend.sine(self.dequantize(), dtype)
 

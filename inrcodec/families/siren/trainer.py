@@ -16,7 +16,7 @@ from inrcodec.families.siren.quantize import Quantizer, prune
 from inrcodec.families.siren.stored import SirenNetwork
 from inrcodec.families.siren.tensors import FloatNetwork
 from inrcodec.families.training import OperatingPoint, TrainerOptions
-from inrcodec.fitting.loop import FitConfig
+from inrcodec.fitting.loop import BatchSearch, FitConfig
 from inrcodec.fitting.target import Target
 from inrcodec.progress import Monitor, Stage
 
@@ -110,9 +110,9 @@ class Candidate:
         """The searches that its options ask for."""
         return plan(self._options, self.point, self.arch)
 
-    def objective(self, config: FitConfig, note: Callable[[str], None]) -> PixelSums:
-        """What a fit makes small; `note` is told where memory runs out."""
-        return PixelSums(self.network, self.target, config.chunk, note)
+    def search(self, config: FitConfig, note: Callable[[str], None]) -> BatchSearch:
+        """The search of a fit, which ends in its tensors; `note` is told where memory runs out."""
+        return BatchSearch(PixelSums(self.network, self.target, config.chunk, note), config)
 
     def stored(self) -> StoredPicture:
         """Any rounding of it, to time how long it takes to draw."""

@@ -15,7 +15,7 @@ from inrcodec.families.siren.gradients import PixelSums
 from inrcodec.families.siren.network import Q_STEP_CODES, InitConfig, SirenArch, init, q_step, q_step_code
 from inrcodec.families.siren.quantize import PruneConfig, QuantizeConfig, Quantizer, Rounding, flatten, holding
 from inrcodec.families.siren.tensors import FloatNetwork
-from inrcodec.fitting.loop import FitConfig, optimize
+from inrcodec.fitting.loop import BatchSearch, FitConfig, optimize
 from inrcodec.fitting.target import Target
 from inrcodec.progress import Monitor, Progress, within
 from tests.support.pictures import waves
@@ -26,12 +26,14 @@ PICTURE = Target(waves(24, 32), CPU)
 REFIT = FitConfig(steps=60, rate=1e-2)
 BOTH = pytest.mark.parametrize("compensated", [True, False])
 Fitted = tuple[list[torch.Tensor], float]
+Parts = tuple[PixelSums, FitConfig, quantize.Project]
+"""Of a search: what it is made of."""
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
     network = FloatNetwork(ARCH, init(ARCH, 0, InitConfig(w_max=10)), CPU)
-    psnr = optimize(PixelSums(network, PICTURE), FitConfig(steps=300))
+    psnr = optimize(BatchSearch(PixelSums(network, PICTURE), FitConfig(steps=300)))
     return network.snapshot(), psnr
 
 
@@ -115,7 +117,7 @@ def test_pruning_by_sensitivity_costs_less_than_by_magnitude(fitted: Fitted) -> 
     at_once = FitConfig(steps=0)
 
     def psnr(masks: list[torch.Tensor]) -> float:
-        return optimize(PixelSums(network_of(values), PICTURE), at_once, quantize.masking(masks))
+        return optimize(BatchSearch(PixelSums(network_of(values), PICTURE), at_once, quantize.masking(masks)))
 
     by_sensitivity = quantize.prune_masks(values, scores, 0.3)
     by_magnitude = quantize.prune_masks(values, [torch.ones_like(score) for score in scores], 0.3)
@@ -229,10 +231,12 @@ def test_a_search_that_diverges_costs_nothing_against_rounding_to_nearest(
 def test_a_search_that_ruins_the_network_ends_with_rounding_to_nearest(
     fitted: Fitted, compensated: bool, ruin: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def destroy(sums: PixelSums, *arguments: object) -> float:
+    def destroy(search: Parts, *arguments: object) -> float:
+        sums, _, _ = search
         sums.load([torch.full_like(value, ruin) for value in sums.values()])
         return 99.0
 
+    monkeypatch.setattr(quantize, "BatchSearch", lambda *parts: parts)
     monkeypatch.setattr(quantize, "optimize", destroy)
     network = network_of(fitted[0])
     rounder = quantizer(fitted, QuantizeConfig(refit=REFIT, compensated=compensated), network)
@@ -306,11 +310,13 @@ def test_every_stage_rounds_its_part_of_each_block_and_holds_what_was_rounded_be
     parts = curvature.blocks(ARCH.param_count(), block)
     seen: list[torch.Tensor] = []
 
-    def shake(sums: PixelSums, config: FitConfig, hold: quantize.Project, stage: str, monitor: Monitor) -> float:
+    def shake(search: Parts, stage: str, monitor: Monitor) -> float:
+        sums, _, hold = search
         seen.append(flatten(sums.values()))
         sums.load(hold([value + 1e-5 for value in sums.values()]))
         return 99.0
 
+    monkeypatch.setattr(quantize, "BatchSearch", lambda *parts: parts)
     monkeypatch.setattr(quantize, "optimize", shake)
     rounder = quantizer(fitted, QuantizeConfig(refit=REFIT, stages=4, block=block))
     steps = rounder.rounding(0.4).steps
