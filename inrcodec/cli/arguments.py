@@ -92,6 +92,7 @@ def _add_encoding(command: argparse.ArgumentParser) -> None:
         "--psnr", type=float, metavar="DB", help="PSNR, to 0.1 dB in half the raw bytes at most, or exit 3"
     )
     add("-e", "--effort", type=int, default=5, metavar="1..9", help="each level doubles the time; default 5")
+    add("--family", default="siren", metavar="NAME", help="what holds the picture: siren, grid or auto; default siren")
     add("--time-limit", type=float, metavar="S", help="seconds for each picture: a longer search is planned shorter")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto: CUDA if there is one")
     add("--seed", type=int, default=0, help="of the search; same seed, same bytes; default 0")

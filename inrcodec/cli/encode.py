@@ -42,7 +42,7 @@ def _check_output(name: str | None) -> None:
 
 def config_of(options: argparse.Namespace) -> EncoderConfig:
     """What the options say of an encode; raises RequestError."""
-    names = ("quality", "effort", "device", "seed", "prune", "bpp", "size", "psnr", "time_limit")
+    names = ("quality", "effort", "device", "seed", "prune", "bpp", "size", "psnr", "family", "time_limit")
     threads = getattr(options, "threads", None)  # a fleet has workers instead
     values = {name: getattr(options, name) for name in names}
     return EncoderConfig(**values, metadata=parse_kinds(options.metadata), threads=threads)

@@ -61,10 +61,17 @@ def _info(name: str, options: argparse.Namespace) -> int:
 
 def _print_layers(layers: list[dict[str, Any]]) -> None:
     for number, layer in enumerate(layers, 1):
+        name, kind = layer.get("part", f"layer {number}"), "latent" if "latents" in layer else "weight"
         print(
-            f"{f'layer {number}':<16}{layer['inputs']} -> {layer['outputs']}: {layer['weights']:,} weights, "
-            f"{layer['zero']:,} of them 0, {layer['ideal_bits_per_weight']:.2f} bits each"
+            f"{name:<16}{_shape(layer)}{layer[f'{kind}s']:,} {kind}s, {layer['zero']:,} of them 0, "
+            f"{layer[f'ideal_bits_per_{kind}']:.2f} bits each"
         )
+
+
+def _shape(layer: dict[str, Any]) -> str:
+    if "inputs" in layer:
+        return f"{layer['inputs']} -> {layer['outputs']}: "
+    return f"{layer['columns']}x{layer['rows']}: " if "rows" in layer else ""
 
 
 def _print_parts(parts: dict[str, int]) -> None:
@@ -77,6 +84,10 @@ def _print_parts(parts: dict[str, int]) -> None:
 
 def _print_ideal(ideal: dict[str, Any]) -> None:
     """How far the weights section is from its ideal lengths, in percent of the file."""
+    if "own_bytes" in ideal:
+        above = f"{ideal['own_percent']:.1f} % of the file more"
+        print(f"its own laws    {ideal['own_bytes']:,} bytes: the coder takes {above}")
+        return
     above, saved = ideal["order_0_percent"], ideal["laplace_percent"]
     print(
         f"order-0 entropy {ideal['order_0_bytes']:,} bytes: the weights take {abs(above):.1f} % of the file "

@@ -8,7 +8,7 @@ import mmap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,8 +92,34 @@ class Pointwise:
         return self.evaluate(pixels.grid(rows, columns))
 
 
+Lifted = Any
+"""An array on a backend's device: NumPy's, or torch's."""
+
+
 class Backend(Protocol):
     """What does sums, on a device. Errors where a device or its memory fails: RequestError, ResourceError."""
+
+    @property
+    def xp(self) -> Any:
+        """The module of its arrays: numpy or torch."""
+        ...
+
+    def lift(self, values: NDArray[np.floating]) -> Lifted:
+        """An array of its own with these values, in their precision."""
+        ...
+
+    def chunked(
+        self,
+        function: Callable[[NDArray[np.float32]], Sequence[Lifted]],
+        shapes: Sequence[tuple[int, ...]],
+        dtype: Precision,
+        size: int,
+    ) -> "Chunks":
+        """What calls a function, of at most `size` rows of an array, for all rows of one.
+
+        Its results are the backend's arrays (rows, ..), of those shapes at one row.
+        """
+        ...
 
     def sine(self, params: Params, dtype: Precision) -> Evaluator:
         """What evaluates layers of sines over the coordinates, in a precision."""
@@ -174,6 +200,25 @@ class NumpyBackend:
     def __init__(self, manner: Manner = DEFAULT_MANNER) -> None:
         self._manner = manner
 
+    @property
+    def xp(self) -> Any:
+        """NumPy."""
+        return np
+
+    def lift(self, values: NDArray[np.floating]) -> Lifted:
+        """The array itself."""
+        return values
+
+    def chunked(
+        self,
+        function: Callable[[NDArray[np.float32]], Sequence[Lifted]],
+        shapes: Sequence[tuple[int, ...]],
+        dtype: Precision,
+        size: int,
+    ) -> "Chunks":
+        """What calls a function for chunks of rows. See `Backend`."""
+        return Chunks(lambda: function, shapes, dtype, size, self._manner, plain_numpy)
+
     def sine(self, params: Params, dtype: Precision) -> Evaluator:
         """What evaluates layers of sines over the coordinates, in a precision."""
         sizes, size = layer_sizes(params), chunk_size(params)
@@ -194,7 +239,7 @@ class NumpyBackend:
         def evaluate(coords: NDArray[np.float32]) -> Sequence[Samples]:
             return jet(tensors, coordinate_jet(coords.astype(np.float64), np), np)
 
-        chunks = Chunks(lambda: evaluate, shapes, np.float64, jet_chunk_size(params), self._manner, plain_numpy)
+        chunks = self.chunked(evaluate, shapes, np.float64, jet_chunk_size(params))
         return lambda coords: Jet(*chunks(coords))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,6 @@ from inrcodec.compute.backends import (
     DEFAULT_MANNER,
     JET_WORK,
     Chunks,
-    EvaluateChunk,
     EvaluateJet,
     Evaluator,
     Manner,
@@ -106,19 +106,37 @@ class TorchBackend:
         dtype: Precision,
         size: int,
     ) -> Chunks:
-        device = self._device
-        with loading(device, _CURE):
-            tensors = [torch.from_numpy(value.astype(dtype)).to(device) for value in params]
+        tensors = [self.lift(value.astype(dtype)) for value in params]
 
-        def evaluate(coords: NDArray[np.float32]) -> Sequence[Samples]:
-            with torch.inference_mode(), torch.autocast(torch.device(device).type, enabled=False):
-                points = torch.from_numpy(coords.astype(dtype)).to(device)
-                return [part.cpu().numpy() for part in function(tensors, points)]
+        def evaluate(coords: NDArray[np.float32]) -> Sequence[Tensor]:
+            return function(tensors, torch.from_numpy(coords.astype(dtype)).to(self._device))
 
-        def worker() -> EvaluateChunk:
-            return evaluate
+        return self.chunked(evaluate, shapes, dtype, size)
 
-        return Chunks(worker, shapes, dtype, size, self._manner, _plain_torch)
+    @property
+    def xp(self) -> Any:
+        """torch."""
+        return torch
+
+    def lift(self, values: NDArray[np.floating]) -> Tensor:
+        """A tensor on the device."""
+        with loading(self._device, _CURE):
+            return torch.from_numpy(values).to(self._device)
+
+    def chunked(
+        self,
+        function: Callable[[NDArray[np.float32]], Sequence[Tensor]],
+        shapes: Sequence[tuple[int, ...]],
+        dtype: Precision,
+        size: int,
+    ) -> Chunks:
+        """What calls a function for chunks of rows. See `backends.Backend`."""
+
+        def evaluate(rows: NDArray[np.float32]) -> Sequence[Samples]:
+            with torch.inference_mode(), torch.autocast(torch.device(self._device).type, enabled=False):
+                return [part.cpu().numpy() for part in function(rows)]
+
+        return Chunks(lambda: evaluate, shapes, dtype, size, self._manner, _plain_torch)
 
 
 @contextmanager

@@ -40,21 +40,26 @@ def headline(stored: StoredPicture, file_bytes: int) -> dict[str, Any]:
         "description": network.description,
         "weights": network.weights,
         "zero_weights": network.zero_weights,
-        "bits_per_weight": round(8 * file_bytes / network.weights, 2),
+        "latents": network.latents,
+        "zero_latents": network.zero_latents,
+        "bits_per_weight": round(8 * file_bytes / (network.weights + network.latents), 2),
     }
 
 
 def sentences(facts: dict[str, Any]) -> list[str]:
     """What `facts` say, for a person: of the picture and the file, of the network, and of how it is drawn."""
-    channels, count, zero = facts["channels"], facts["weights"], facts["zero_weights"]
+    channels = facts["channels"]
+    numbers = f"{facts['weights']:,} weights, {facts['zero_weights']:,} of them 0,"
+    if facts["latents"]:
+        numbers += f" and {facts['latents']:,} latents, {facts['zero_latents']:,} of them 0;"
     check = "It has no hash to check the drawing by."
     if facts["content_hash"] is not None:
         check = f"`inrcodec verify` checks the drawing by the hash {facts['content_hash']}."
     return [
         f"{facts['width']}x{facts['height']} pixels, {CHANNELS[channels]}, {facts['bytes']:,} bytes, "
         f"{facts['bpp']:.2f} bits per pixel; format version {facts['version']}.",
-        f"A network of {facts['description']} ({facts['network']}): {count:,} weights, "
-        f"{zero:,} of them 0, {facts['bits_per_weight']:.2f} bits of the file for each.",
+        f"A network of {facts['description']} ({facts['network']}): {numbers} "
+        f"{facts['bits_per_weight']:.2f} bits of the file for each.",
         f"It is drawn in {'float32' if facts['float32_safe'] else 'float64, as float32 would differ'}. {check}",
     ]
 

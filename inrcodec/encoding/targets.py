@@ -180,6 +180,7 @@ def round_to_bytes(fitted: Fitted, goal: BytesGoal) -> tuple[Rounded, bool]:
     """The rounding whose file is `goal`, and whether it is: at most `goal.high` bytes, few less unless at `FINEST`."""
     aim, finest = goal.aim, fitted.finest(FINEST_OF_BYTES)
     found: list[Rounded] = []
+    tried: list[tuple[float, int]] = []
 
     def meets(rounded: Rounded) -> bool:
         size = len(rounded.data)
@@ -192,16 +193,44 @@ def round_to_bytes(fitted: Fitted, goal: BytesGoal) -> tuple[Rounded, bool]:
         found.append(fitted.round(noise))
         if fitted.stopped() or meets(found[-1]):
             break
-        aim *= goal.aim / len(found[-1].data)
+        tried.append((aim, len(found[-1].data)))
+        aim = next_aim(goal.aim, tried)
     within = [one for one in found if len(one.data) <= goal.high]
     if not within:
         within = [fitted.nearest(noise_for(fitted.nearest_bytes, goal.aim, finest))]
     best = max(within, key=lambda one: len(one.data))
     if not meets(best):
-        best = fitted.nudged(best, lambda data: goal.low <= len(data) <= goal.high, _EITHER_WAY)
+        best = _nudged_to_bytes(fitted, goal, best, found)
     if len(best.data) > goal.high:
         raise TargetError(f"the smallest file found for this picture has {len(best.data)} bytes: ask for more")
     return best, meets(best)
+
+
+def _nudged_to_bytes(fitted: Fitted, goal: BytesGoal, best: Rounded, found: Sequence[Rounded]) -> Rounded:
+    """The best rounding within the goal's bytes, or the smallest one above, changed a little so that it is the goal."""
+
+    def is_goal(data: bytes) -> bool:
+        return goal.low <= len(data) <= goal.high
+
+    above = [one for one in found if len(one.data) > goal.high]
+    nearest = [best, min(above, key=lambda one: len(one.data))] if above else [best]
+    changed = (fitted.nudged(one, is_goal, _EITHER_WAY) for one in nearest)
+    return next((one for one in changed if is_goal(one.data)), best)
+
+
+def next_aim(wanted: float, tried: Sequence[tuple[float, int]]) -> float:
+    """What to aim at for `wanted` bytes, given (aim, bytes) of past attempts.
+
+    By the last one's ratio, or, once there were smaller and larger files, on the line between the nearest two of them.
+    """
+    aim, size = tried[-1]
+    smaller = [pair for pair in tried if pair[1] < wanted]
+    larger = [pair for pair in tried if pair[1] > wanted]
+    if smaller and larger:
+        low, high = max(smaller, key=lambda pair: pair[1]), min(larger, key=lambda pair: pair[1])
+        if low[0] < high[0]:
+            return low[0] + (high[0] - low[0]) * (wanted - low[1]) / (high[1] - low[1])
+    return aim * wanted / size
 
 
 def noise_for(size_of: Callable[[float], int], aim: float, finest: float) -> float:

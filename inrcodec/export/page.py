@@ -1,8 +1,8 @@
 """A picture as a web page: one file, which holds the network and evaluates it on the screen, at any zoom.
 
 The page is `web/page.html` with its style and scripts; nothing is fetched, and its Content-Security-Policy forbids it.
-A fragment shader in WebGL2 draws, or JavaScript where there is none. The network travels as its symbols, by the raw
-coder of `entropy.py` in base64, and its quantization steps, so weights are exact there too.
+A fragment shader in WebGL2 draws, or JavaScript where there is none. What of the network travels, and the scripts that
+know such networks, are for its family to say: `Network.page_parts`.
 """
 
 import base64
@@ -11,9 +11,7 @@ import html
 import importlib.resources
 import json
 from string import Template
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from inrcodec import families, pixels
 from inrcodec.compute.backends import JET_WORK, within_memory
@@ -22,11 +20,11 @@ from inrcodec.decoding.decoder import Picture, open_bytes
 from inrcodec.decoding.derivatives import DERIVATIVES, shown_values, white_level
 from inrcodec.errors import RequestError, printable
 from inrcodec.families import StoredPicture
-from inrcodec.format import entropy
 from inrcodec.format.limits import DEFAULT_LIMITS, DecodeLimits
 from inrcodec.installed import __version__
 
-_SCRIPTS = ("network.js", "shade.js", "shader.js", "painters.js", "view.js", "input.js")
+_SCRIPTS = ("shade.js", "shader.js", "painters.js", "view.js", "input.js")
+"""Those that all pages have, behind the network's own."""
 _POINTS = 16_384
 """Most points at which derivatives are taken, to find what is to be shown white."""
 _MACS = 2**33
@@ -59,26 +57,16 @@ def _asset(name: str) -> str:
 
 def _script(picture: Picture) -> str:
     """The network, then all that draws it, in a scope of its own."""
-    network = json.dumps(_network(picture.stored) | {"white": whites(picture)}, separators=(",", ":"))
-    parts = "\n".join(_asset(name) for name in _SCRIPTS)
-    return f'"use strict";\n(() => {{\nconst PICTURE = {network};\n{parts}}})();\n'
-
-
-def _network(stored: StoredPicture) -> dict[str, Any]:
-    layers = stored.network.sine_layers()
-    if layers is None:
-        raise RequestError(f"a page draws layers of sines, and this is a {stored.network.facts().name}: decode it")
-    tensors = [tensor.reshape(-1) for layer in layers for tensor in (layer.weight, layer.bias)]
-    # the raw coder takes all symbols, so there are bytes
-    symbols = entropy.CODERS[0].encode(np.concatenate(tensors), [tensor.size for tensor in tensors], ())
-    return {
-        "width": stored.width,
-        "height": stored.height,
-        "channels": stored.network.channels,
-        "hidden": [len(layer.bias) for layer in layers[:-1]],
-        "steps": [step for layer in layers for step in (layer.weight_step, layer.bias_step)],
-        "symbols": base64.b64encode(cast("bytes", symbols)).decode(),
-    }
+    stored = picture.stored
+    network = stored.network.page_parts()
+    if network is None:
+        raise RequestError(
+            f"a page draws grids or layers of sines, and this is a {stored.network.facts().name}: decode it"
+        )
+    size = {"width": stored.width, "height": stored.height, "channels": stored.network.channels}
+    data = json.dumps({**size, **network.data, "white": whites(picture)}, separators=(",", ":"))
+    parts = "\n".join(_asset(name) for name in (*network.scripts, *_SCRIPTS))
+    return f'"use strict";\n(() => {{\nconst PICTURE = {data};\n{parts}}})();\n'
 
 
 def whites(picture: Picture) -> dict[str, float]:
@@ -89,6 +77,11 @@ def whites(picture: Picture) -> dict[str, float]:
     return {kind: white_level(shown_values(kind, getattr(jet, kind))) for kind in DERIVATIVES}
 
 
+def _numbers(facts: dict[str, Any]) -> str:
+    latents = f" and {facts['latents']:,} latents" if facts["latents"] else ""
+    return f"{facts['weights']:,}{latents}, {facts['bits_per_weight']} bits each"
+
+
 def _facts(stored: StoredPicture, data: bytes, limits: DecodeLimits) -> str:
     """Rows of the page's table."""
     facts = describe.headline(stored, len(data))
@@ -96,7 +89,7 @@ def _facts(stored: StoredPicture, data: bytes, limits: DecodeLimits) -> str:
         "picture": f"{facts['width']} x {facts['height']}, {describe.CHANNELS[stored.network.channels]}",
         "file": f"{facts['bytes']:,} bytes, {facts['bpp']} bits per pixel",
         "network": facts["network"],
-        "weights": f"{facts['weights']:,}, {facts['bits_per_weight']} bits each",
+        "weights": _numbers(facts),
     }
     if families.metadata_of(data, limits).icc:
         rows["colours"] = "its ICC profile is not applied on this page"

@@ -14,6 +14,7 @@ from inrcodec.families.contract import Family as Family
 from inrcodec.families.contract import Network as Network
 from inrcodec.families.contract import Shape
 from inrcodec.families.contract import StoredPicture as StoredPicture
+from inrcodec.families.grid.stored import GRID
 from inrcodec.families.siren.stored import SIREN
 from inrcodec.format import container
 from inrcodec.format.container import ANCILLARY, CRC_BYTES, F32_SAFE, VERSION, Container
@@ -52,6 +53,18 @@ def named(name: str) -> Family:
 
 
 register(SIREN)
+register(GRID)
+
+AUTO = "auto"
+_LEAST_FOR_GRIDS = 4096
+"""Pixels from which on a grid is the better family: it holds detail at fewer bits, but its networks take some too."""
+
+
+def chosen(name: str, pixels: int) -> Family:
+    """The family of a name, or, of "auto", the better one for a picture of so many pixels. Raises RequestError."""
+    if name == AUTO:
+        return GRID if pixels >= _LEAST_FOR_GRIDS else SIREN
+    return named(name)
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,10 @@ def _read_header(data: bytes, limits: DecodeLimits) -> tuple[Header, Family, dic
     arch = family.architecture(sections[family.section], Shape(height, width, 1 + (found.pixel & 3)))
     limits.check("max_side", max(height, width), f"the picture is {width}x{height}")
     limits.check("max_weights", arch.param_count(), f"the network has {arch.param_count():,} weights")
-    limits.check("max_latents", arch.latent_count(), f"the network has {arch.latent_count():,} latents")
+    latents = arch.latent_count()
+    limits.check("max_latents", latents, f"the network has {latents:,} latents")
+    each = -(-latents // len(data))
+    limits.check("max_latents_per_byte", each, f"the network has {each:,} latents for each byte of the file")
     f32_safe, content_hash = bool(found.flags & F32_SAFE), _content_hash(sections)
     header = Header(VERSION, len(data), height, width, arch, f32_safe, content_hash)
     return header, family, sections
@@ -125,7 +141,7 @@ def _family_in(sections: dict[int, bytes]) -> Family:
     """The family of a file's network."""
     found = [family for section, family in sorted(FAMILIES.items()) if section in sections]
     if not found:
-        raise CorruptError(f"{SIREN.name.upper()}: the section is missing")
+        raise CorruptError("network: the section is missing")
     if len(found) > 1:
         raise CorruptError(f"{found[1].name}: a second network, after {found[0].name}")
     return found[0]

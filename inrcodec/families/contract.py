@@ -49,9 +49,23 @@ class NetworkFacts:
     zero_weights: int
     """How many of them are 0."""
     layers: list[dict[str, Any]]
-    """Facts of each layer, ready for JSON: inputs, outputs, weights, zero, ideal_bits_per_weight."""
+    """Facts of each layer, ready for JSON: inputs, outputs, weights, zero, ideal_bits_per_weight; of another part, its
+    name as part, and weights, zero, ideal_bits_per_weight, or rows, columns, latents, zero, ideal_bits_per_latent."""
     ideal: dict[str, float]
-    """Bytes of the weights at ideal code lengths, by the name of the law: order_0, laplace."""
+    """Bytes of weights and latents at ideal code lengths, by the name of the law: order_0, laplace; own, the file's."""
+    latents: int = 0
+    """Number of integers beside the weights."""
+    zero_latents: int = 0
+    """How many of them are 0."""
+
+
+class PageParts(NamedTuple):
+    """What a page draws a network from."""
+
+    scripts: tuple[str, ...]
+    """Those of `export/web/` that know such networks, in their order; `painters.js` says what they are to define."""
+    data: dict[str, Any]
+    """What these find in PICTURE beside the picture's height, width and channels; ready for JSON."""
 
 
 @runtime_checkable
@@ -90,7 +104,11 @@ class Network(Protocol):
         ...
 
     def sine_layers(self) -> list[SineLayer] | None:
-        """All there is to it, where it is layers of sines over the coordinates: shaders and pages draw such."""
+        """All there is to it, where it is layers of sines over the coordinates: shaders are written of such."""
+        ...
+
+    def page_parts(self) -> PageParts | None:
+        """What a page draws it from; None where no page does."""
         ...
 
     def facts(self) -> NetworkFacts:

@@ -26,7 +26,9 @@ little-endian. There are no floats in a file.
     id of a section        bit 7: 0 critical, a decoder that does not know it must refuse the file;
                                   1 ancillary, a decoder that does not know it ignores it
                            bit 6: 1 private, never to be assigned here
-    0x01  SIREN            critical, required: the network (`families/siren/stored.py`)
+    0x01  SIREN            critical: a network of sine layers (`families/siren/stored.py`)
+    0x02  GRID             critical: latents on grids under a sine network (`families/grid/stored.py`)
+                           exactly one of these two is there: the file's network
     0x80  HASH             ancillary
                    u32      CRC-32 of the native picture's samples as class X draws them: u8, row by row, channels last
     0x81  ICC              ancillary: the colour profile of the samples, in place of sRGB
@@ -42,7 +44,7 @@ bytes in several ways; a decoder takes each.)
 Conformance. Exact: everything here, the dequantized weights, the coordinates (float32), the rounding. Within a
 tolerance: sums of products and sines alone. Two classes of decoders:
 
-    X  float64 throughout, from those float32 weights and coordinates: at least 99.9999 % of the samples are those of
+    X  float64 throughout, from those weights and float32 coordinates: at least 99.9999 % of the samples are those of
        any other class X decoder, none is more than 1 code away. What HASH is taken of
     M  float32: at least 99.99 % of the samples are those of class X, none is more than 1 code away. Allowed where
        F32_SAFE is set: the encoder has checked it at the native size and at twice that. Otherwise draw in float64
@@ -53,9 +55,9 @@ legal, and nothing is promised of it: a HASH is, as F32_SAFE is, the word of an 
 No reduced precision (TF32, bfloat16, float16) is in either class: it is up to 69 codes off.
 
 Policy. Reserved bits and codes must be checked, and are refused by name. New features are new sections, critical only
-where the picture would be wrong without them: another model family, a prior shared between files, tiles, have ids 0x02
-to 0x3F to take; metadata has 0x84 to 0xBF. New entropy coders take a coder number, deeper samples and other colours the
-reserved codes of `pixel`. Encoders write the oldest form that suffices.
+where the picture would be wrong without them: another model family, tiles, have ids 0x03 to 0x3F to take; metadata has
+0x84 to 0xBF. New entropy coders take a coder number, new priors a prior number, deeper samples and other colours the
+reserved codes of `pixel`. A frozen prior never changes.
 
 A decoder's own limits are not of the format: see `limits.py`. They are checked before anything is allocated, in the
 order magic, version, total_length, CRC, fields, limits, symbols.

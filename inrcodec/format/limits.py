@@ -22,8 +22,11 @@ class DecodeLimits:
     """Pixels on a native side, and on a side of the output."""
     max_weights: int = 4_194_304
     """Weights and biases of the network: 16 MiB as float32."""
-    max_latents: int = 1 << 28
-    """Integers of the network beside its weights, decoded before anything is drawn: 1 GiB as int32."""
+    max_latents: int = 150_000_000
+    """Integers of the network beside its weights, decoded before anything is drawn, 2 microseconds each: as many as the
+    largest picture in colours has."""
+    max_latents_per_byte: int = 1 << 18
+    """The same for each byte of the file, so that a small file cannot ask for long work: 31 bytes buy 15 seconds."""
     max_sections: int = 64
     """Sections of a file."""
     max_ancillary_bytes: int = 8 << 20

@@ -1,15 +1,13 @@
 """What pages and shaders draw, in headless Chromium with GL in software, against the decoder."""
 
-import contextlib
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -17,62 +15,14 @@ from inrcodec import families, pixels
 from inrcodec.decoding.decoder import open_bytes
 from inrcodec.decoding.derivatives import shown_values
 from inrcodec.export import glsl
-from inrcodec.export.page import page
 from inrcodec.families.siren.network import SirenArch
 from tests.decoding.test_conformance import model_of
+from tests.export.screen import HEIGHT, PAINTERS, WIDTH, apart, at_1x, before_pages, over_checks
 from tests.export.test_page import data_of, network_of
 from tests.support.helpers import ROOT
 from tools.support import browser
 
 pytestmark = pytest.mark.skipif(not browser.INSTALLED, reason="needs chromium and chromedriver")
-
-WIDTH, HEIGHT = 300, 200
-"""Of the window. The pictures have 36x24 pixels."""
-PAINTERS = {"WebGL2": ("&renderer=gl", 2, 0.999), "JavaScript": ("&renderer=js", 1, 1.0)}
-"""What the address asks for, codes that samples may be apart, and the fraction that must be within that."""
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[WebDriver]:
-    with browser.started() as driver:
-        browser.resize(driver, WIDTH, HEIGHT)
-        yield driver
-
-
-@pytest.fixture
-def page_of(tmp_path: Path) -> Callable[[bytes], Path]:
-    def write(data: bytes) -> Path:
-        path = tmp_path / "picture.html"
-        path.write_bytes(page(data, "picture.inr"))
-        return path
-
-    return write
-
-
-def apart(found: NDArray[np.uint8], expected: NDArray[np.generic]) -> NDArray[np.int_]:
-    expected = expected[..., None] if expected.ndim == 2 else expected
-    return np.abs(found.astype(int) - np.broadcast_to(expected, found.shape).astype(int))
-
-
-def over_checks(image: NDArray[np.uint8], top: int, left: int) -> NDArray[np.float64]:
-    """A picture with alpha over the page's squares of 8 pixels; (top, left) is its place on the screen."""
-    row, column = np.mgrid[top : top + image.shape[0], left : left + image.shape[1]] // 8
-    under = np.where((row + column) % 2, 0.8 * 255, 255.0)[..., None]
-    alpha = image[..., -1:] / 255
-    return np.rint(alpha * image[..., :-1] + (1 - alpha) * under)
-
-
-def at_1x(driver: WebDriver) -> NDArray[np.uint8]:
-    """The 36x24 pixels in the middle of the screen."""
-    return browser.pixels(driver)[HEIGHT // 2 - 12 : HEIGHT // 2 + 12, WIDTH // 2 - 18 : WIDTH // 2 + 18]
-
-
-@contextlib.contextmanager
-def before_pages(driver: WebDriver, source: str) -> Iterator[None]:
-    """A script that runs in every page before its own."""
-    script = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
-    yield
-    driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
 @pytest.mark.parametrize("painter", PAINTERS)

@@ -56,6 +56,9 @@ class Level:
     def sine_layers(self) -> None:
         return None
 
+    def page_parts(self) -> None:
+        return None
+
     def facts(self) -> NetworkFacts:
         return NetworkFacts("toy", "one level", 1, int(self.code == 0), [], {"order_0": 1.0, "laplace": 1.0})
 

@@ -15,7 +15,7 @@ from inrcodec.format import ans
 from inrcodec.format.ans import BANDS, MAX_MEAN, Band, Decoder, Encoder, Ints
 from inrcodec.format.entropy import MAX_SYMBOL
 from tests.support import independent_ans
-from tests.support.independent_decoder import Invalid
+from tests.support.independent_bytes import Invalid
 
 Call = tuple[Ints, Ints, Ints]
 """Symbols, scale indices, means."""
@@ -309,3 +309,12 @@ def test_a_missing_library_is_named(made: Callable[[], object], monkeypatch: pyt
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(NotInstalledError, match=r"^coding latents needs constriction, .* pip install constriction"):
         made()
+
+
+@pytest.mark.parametrize("calls", [SAMPLE, EDGES, [drawn(seed, 50, (0, 44), 2) for seed in range(20)], []])
+def test_an_independent_encoder_writes_the_same_bytes(calls: list[Call]) -> None:
+    symbols = iter([symbol for call in calls for symbol in call[0].tolist()])
+    writer = independent_ans.Writer(lambda count: [next(symbols) for _ in range(count)])
+    for _, scale, mean in calls:
+        writer.take(scale.tolist(), mean.tolist())
+    assert writer.finish() == encoded(calls)

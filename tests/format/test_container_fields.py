@@ -38,8 +38,8 @@ BROKEN_FIELDS = [
     ("71 varints", header() + siren(weights=weights_by(RAW) + b"\0")),
 ]
 BROKEN_SECTIONS = [
-    ("SIREN: the section is missing", b""),
-    ("SIREN: the section is missing", NOTE),
+    ("network: the section is missing", b""),
+    ("network: the section is missing", NOTE),
     ("section id: 1 after 1", siren() + siren()),
     ("section id: 1 after 144", NOTE + siren()),
     ("section id: 144 after 144", siren() + NOTE + NOTE),
@@ -71,7 +71,7 @@ UNKNOWN = [
     ("pixel: colour 1", header(pixel=0x10) + siren()),
     ("pixel: colour 7", header(pixel=0x72) + siren()),
     ("pixel: bit 7 1", header(pixel=0x82) + siren()),
-    ("section 0x02", header() + siren() + section(2, b"")),
+    ("section 0x03", header() + siren() + section(3, b"")),
     ("section 0x3f", header() + siren() + section(0x3F, b"")),
     ("section 0x7f", header() + siren() + section(0x7F, b"private")),
     ("coder: 2 is unknown", header() + siren(weights=b"\x02" + weights_by(RAW)[1:])),

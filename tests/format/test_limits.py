@@ -36,6 +36,7 @@ AT_LIMIT: dict[str, tuple[bytes, int]] = {
     "max_side": (SMALL, 40),
     "max_weights": (SMALL, 71),
     "max_latents": (SMALL, LATENTS),
+    "max_latents_per_byte": (SMALL, 1),
     "max_sections": (EXTRAS, 3),
     "max_ancillary_bytes": (EXTRAS, 50),
     "max_output_pixels": (SMALL, 40 * 30),
@@ -119,7 +120,11 @@ def test_more_latents_than_by_default_are_refused_before_one_is_decoded(monkeypa
     monkeypatch.setattr(SirenArch, "latent_count", lambda arch: DEFAULT_LIMITS.max_latents + 1)
     monkeypatch.setattr(entropy, "CODERS", {})
     error: Any = refused(LimitError, lambda: decoder.decode(SMALL))
-    assert (error.name, error.value, error.limit) == ("max_latents", 2**28 + 1, 2**28)
+    assert (error.name, error.value, error.limit) == (
+        "max_latents",
+        DEFAULT_LIMITS.max_latents + 1,
+        DEFAULT_LIMITS.max_latents,
+    )
 
 
 def test_no_refusal_imports_torch() -> None:

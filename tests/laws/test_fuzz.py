@@ -14,8 +14,10 @@ from inrcodec.decoding import decoder
 from inrcodec.errors import InrError
 from inrcodec.format import container
 from inrcodec.format.entropy import CODERS
+from tests.support.grids import grid_picture
 from tests.support.helpers import header, reseal, same_model, seal, section, siren, weights_by, zstd_frame
 from tools.attack import fuzz, fuzz_container, fuzz_payload
+from tools.attack.fuzz_grid import LIMITS
 from tools.attack.fuzz_tally import Tally, load, save
 
 Change = Callable[[int], int]
@@ -34,10 +36,10 @@ def small(coder: int) -> bytes:
 def read_or_refuse(data: bytes) -> None:
     """Read hostile bytes; what is accepted has one form, is read as the same again, and can be drawn."""
     with contextlib.suppress(InrError):
-        model = families.read(data)
+        model = families.read(data, LIMITS)
         assert container.serialise(container.parse(data, families.FAMILIES)) == data
         assert same_model(families.read(families.write(model)), model)
-        assert decoder.decode(data, (2, 3)).shape[:2] == (2, 3)
+        assert decoder.decode(data, (2, 3), limits=LIMITS).shape[:2] == (2, 3)
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -71,6 +73,25 @@ def test_any_bytes_may_stand_in_the_siren_section(payload: bytes) -> None:
     read_or_refuse(seal(header() + section(1, payload)))
 
 
+@settings(max_examples=500)
+@given(st.binary(max_size=60))
+def test_any_bytes_may_stand_in_the_grid_section(payload: bytes) -> None:
+    read_or_refuse(seal(header() + section(2, payload)))
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 3), st.binary(min_size=10, max_size=10), st.binary(max_size=200))
+def test_any_steps_and_any_stream_may_follow_a_grids_prior_and_delta(pixel: int, steps: bytes, stream: bytes) -> None:
+    read_or_refuse(seal(header(pixel=pixel) + section(2, b"\1\x80\4" + steps + stream)))
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_any_byte_of_a_grid_may_change(change: Change) -> None:
+    data = families.write(grid_picture(3, 4, 3, change=0.1))
+    for at in (*range(40), *range(40, len(data) - 4, 23)):
+        read_or_refuse(reseal(data[:at] + bytes([change(data[at])]) + data[at + 1 :]))
+
+
 @settings(max_examples=1000)
 @given(st.sampled_from(sorted(CODERS)), st.integers(0, 120), st.integers(0, 8), st.binary(max_size=8))
 def test_any_slice_may_be_replaced(coder: int, at: int, length: int, slice_: bytes) -> None:
@@ -92,7 +113,7 @@ def test_any_weights_may_be_unpacked(shifts: list[int], rng: random.Random, high
     read_or_refuse(seal(header() + siren(weights=b"\x01" + halves + low + zstd_frame(high))))
 
 
-@pytest.mark.parametrize(("kind", "batches"), [("container", 40), ("payload", 4)])
+@pytest.mark.parametrize(("kind", "batches"), [("container", 40), ("payload", 4), ("grid", 1)])
 def test_a_slice_of_the_fuzzers_inputs_meets_no_foreign_exception(kind: str, batches: int, tmp_path: Path) -> None:
     tally = fuzz.work(fuzz.Job(kind, fuzz.corpus(), 0, 0, 1, tmp_path, batches=batches))
     assert tally.inputs == batches * fuzz.BATCH

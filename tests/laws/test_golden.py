@@ -25,6 +25,7 @@ ERROR: dict[str, dict[str, str]] = MANIFEST["error"]
 METADATA: dict[str, dict[str, str]] = MANIFEST["metadata"]
 DRAWN = [name for name, facts in VALID.items() if facts["crc_of_samples"]]
 EVERY_BIT = ["small_raw", "small_aligned", "hash", "ancillary_many", "real_astronaut_rgb", "real_camera_l"]
+EVERY_BIT += [name for name in VALID if name == "grid_zero"]
 
 
 def valid(name: str) -> bytes:
@@ -40,7 +41,7 @@ def test_the_manifest_names_every_file() -> None:
 
 
 def test_there_are_files_of_every_coder_and_of_every_number_of_channels() -> None:
-    assert {facts["coder"] for facts in VALID.values()} == {0, 1}
+    assert {facts["coder"] for facts in VALID.values()} - {None} == {0, 1}
     assert {facts["channels"] for facts in VALID.values()} == {1, 2, 3, 4}
 
 
@@ -54,12 +55,9 @@ def test_a_valid_file_has_the_fields_of_the_manifest(name: str) -> None:
     data, facts = valid(name), VALID[name]
     assert hashlib.sha256(data).hexdigest() == facts["sha256"]
     model = families.read(data)
-    assert (model.height, model.width, model.network.arch.channels) == (
-        facts["height"],
-        facts["width"],
-        facts["channels"],
-    )
-    assert (list(model.network.arch.dim_hidden), list(model.network.q_step_codes)) == (facts["dims"], facts["codes"])
+    assert (model.height, model.width, model.network.channels) == (facts["height"], facts["width"], facts["channels"])
+    said = json.loads(json.dumps(helpers.facts_of(model)))
+    assert said == {"dims": facts["dims"], "codes": facts["codes"], "grid": facts.get("grid")}
     assert (model.f32_safe, model.content_hash) == (facts["f32_safe"], facts["content_hash"])
     symbols = helpers.flat_symbols(model).astype("<i4").tobytes()
     assert hashlib.sha256(symbols).hexdigest() == facts["symbols_sha256"]
@@ -154,11 +152,17 @@ def test_the_writer_makes_the_golden_bytes() -> None:
 
 def test_what_is_built_by_hand_is_what_is_kept() -> None:
     for case in golden_cases.valid():
-        if not case.name.startswith("random"):  # NumPy may change its generators
+        if not case.name.startswith("random") and is_kept(case.name):  # NumPy may change its generators
             assert valid(case.name) == case.data
     for kind, cases in (("error", golden_cases.bad()), ("metadata", golden_cases.bad_metadata())):
         for bad in cases:
-            assert (GOLDEN / kind / f"{bad.name}.inr").read_bytes() == bad.data
+            if is_kept(bad.name):
+                assert (GOLDEN / kind / f"{bad.name}.inr").read_bytes() == bad.data
+
+
+def is_kept(name: str) -> bool:
+    """No grid is before `tools/make/golden.py` has been run with the final prior; then all are."""
+    return not name.startswith("grid_") or any(other.startswith("grid_") for other in VALID)
 
 
 def test_a_valid_file_may_be_drawn_small_whatever_its_size() -> None:

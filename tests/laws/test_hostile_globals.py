@@ -1,5 +1,6 @@
 """No setting of the host program changes a sample, nor does a decode change a setting."""
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from inrcodec.decoding import conformance, decoder
 from inrcodec.families import StoredPicture
 from inrcodec.families.siren.network import SirenArch
 from inrcodec.families.siren.stored import SirenNetwork
+from tests.support.grids import grid_picture
 from tests.support.helpers import ENVIRONMENT, small_model
 
 
@@ -22,7 +24,8 @@ def tiny() -> StoredPicture:
     return StoredPicture(SirenNetwork(arch, symbols, (0,) * len(symbols)), 5, 7, f32_safe=True)
 
 
-FILES = [families.write(conformance.certify(small_model())), families.write(tiny())]
+GRID = dataclasses.replace(grid_picture(5, 7, 3, change=3), f32_safe=True)
+FILES = [families.write(conformance.certify(small_model())), families.write(tiny()), families.write(GRID)]
 DRAW = f"""
 import sys, itertools
 from inrcodec.decoding import decoder

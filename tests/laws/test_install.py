@@ -6,16 +6,20 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from inrcodec import cli, installed
+from inrcodec import cli, families, installed
 from inrcodec.decoding.decoder import decode
 from inrcodec.errors import NotInstalledError
+from inrcodec.families.grid.prior import PRIORS
 from inrcodec.pictures import save
+from tests.support.grids import grid_picture
 from tests.support.helpers import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -75,6 +79,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> Run:
     binaries = bare_environment(folder)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     (folder / "good.inr").write_bytes(data)
+    (folder / "grid.inr").write_bytes(families.write(grid_picture(13, 7, 3)))
     (folder / "photo.png").write_bytes(save.to_file(decode(data), "PNG"))
 
     def call(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -93,6 +98,10 @@ DECODER = [
     "info good.inr",
     "verify good.inr",
     "compare photo.png good.inr -o sheet.png",
+    "decode grid.inr -o grid.png --size 31x17",
+    "export --npz grid.inr",
+    "info grid.inr",
+    "verify grid.inr",
 ]
 
 
@@ -144,6 +153,16 @@ def test_of_the_api_only_encoding_and_torch_modules_are_missing(run: Run) -> Non
     assert process.returncode == 0, process.stderr
     classes, functions = ["Encoded", "PictureModule"], ["as_module", "encode", "encode_with_report"]
     assert json.loads(process.stdout) == [*classes, *functions, "save"]
+
+
+def test_wheel_and_sources_hold_the_priors(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="building takes hatchling, of the extra dev")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)], cwd=ROOT, check=True)
+    (wheel,), (sources,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as in_wheel, tarfile.open(sources) as in_sources:
+        names = [*in_wheel.namelist(), *in_sources.getnames()]
+    for prior in PRIORS.values():
+        assert sum(name.endswith(f"inrcodec/families/grid/{prior}") for name in names) == 2
 
 
 def test_the_bare_environment_has_no_torch(run: Run) -> None:

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from inrcodec import families
+from tests.support.grids import grid_picture
 from tests.support.helpers import ROOT, python
 from tools.measure.house import House, Module
 
@@ -29,6 +31,7 @@ TORCH = {
     "compute.torch_backend", "fitting.loop", "fitting.soap", "fitting.target",
     "families.siren.curvature", "families.siren.gradients", "families.siren.plan", "families.siren.quantize",
     "families.siren.tensors", "families.siren.trainer",
+    "families.grid.kit", "families.grid.module", "families.grid.trainer",
     "decoding.torch_module",
 }  # fmt: skip
 """Modules that import torch themselves when they are imported."""
@@ -57,8 +60,10 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 @MODULES
 def test_only_families_and_the_face_name_a_family(module: Module) -> None:
     if module.room not in ("families", "__init__"):
-        assert not [other.name for other in HOUSE.imports(module) if other.name.startswith("families.siren")]
-        assert not re.search("(?i)siren", module.code) or module.name == "encoding.config"  # the default of an option
+        named = ("families.siren", "families.grid")
+        assert not [other.name for other in HOUSE.imports(module) if other.name.startswith(named)]
+        is_option = module.name in ("encoding.config", "cli.arguments")  # which names its default
+        assert is_option or not re.search("(?i)siren", module.code)
 
 
 @MODULES
@@ -107,6 +112,11 @@ def test_importing_the_package_loads_no_torch() -> None:
 
 
 def test_decoding_in_numpy_loads_no_torch(data: bytes) -> None:
+    assert loaded(f"import inrcodec; inrcodec.decode({data!r}, (9, 9)); inrcodec.open({data!r})") == set()
+
+
+def test_decoding_a_grid_in_numpy_loads_no_torch() -> None:
+    data = families.write(grid_picture(5, 7, 3, change=1))
     assert loaded(f"import inrcodec; inrcodec.decode({data!r}, (9, 9)); inrcodec.open({data!r})") == set()
 
 

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.support import generator, independent_decoder
+from tests.support import generator, golden_grid, independent_decoder
 from tests.support.helpers import RAW, header, reseal, seal, section, siren, varint, weights_by, zstd_frame
 
 
@@ -114,6 +114,8 @@ def valid() -> Iterator[Valid]:
     yield Valid("length_3_bytes", "total_length of 3 bytes", seal(header() + siren() + section(0x90, bytes(17_000))))
     for seed in (1, 2, 3, 5, 8, 13, 21, 34):
         yield Valid(f"random_{seed}", f"generator.valid_file({seed})", generator.valid_file(seed))
+    yield Valid("grid_hash", "a grid with a HASH section", hashed(golden_grid.file(golden_grid.grid())))
+    yield from (Valid(*case) for case in golden_grid.valid())
 
 
 def bad() -> Iterator[Bad]:
@@ -122,6 +124,7 @@ def bad() -> Iterator[Bad]:
     yield from _bad_sections()
     yield from _bad_weights()
     yield from _over_limits()
+    yield from (Bad(*case) for case in golden_grid.bad())
 
 
 def _bad_starts() -> Iterator[Bad]:
@@ -176,8 +179,8 @@ def _bad_fields() -> Iterator[Bad]:
 def _bad_sections() -> Iterator[Bad]:
     note = section(0x90, b"note")
     for name, sections, says in (
-        ("no_section", b"", "SIREN: the section is missing"),
-        ("no_siren", note, "SIREN: the section is missing"),
+        ("no_section", b"", "network: the section is missing"),
+        ("no_siren", note, "network: the section is missing"),
         ("siren_twice", siren() + siren(), "section id: 1 after 1"),
         ("out_of_order", note + siren(), "section id: 1 after 144"),
         ("note_twice", siren() + note + note, "section id: 144 after 144"),
@@ -198,7 +201,10 @@ def _bad_sections() -> Iterator[Bad]:
         ("no_coder", section(1, b"\x02\x06\x05" + bytes(6)), "coder: 0 bytes left"),
     ):
         yield Bad(name, "an illegal section", seal(header() + sections), "CorruptError", says)
-    for key in (0x02, 0x3F, 0x40, 0x7F):
+    data = seal(header() + siren() + section(0x02, b"new"))
+    shows = "a second network; until 0x02 was assigned, a critical section of later"
+    yield Bad("critical_02", shows, data, "CorruptError", "grid: a second network")
+    for key in (0x3F, 0x40, 0x7F):
         data = seal(header() + siren() + section(key, b"new"))
         yield Bad(
             f"critical_{key:02x}", "a critical section of later", data, "UnsupportedError", f"0x{key:02x} is critical"

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from inrcodec.families import StoredPicture
+from inrcodec.families.grid import context
+from inrcodec.families.grid.stored import GridNetwork
 from inrcodec.families.siren.network import SirenArch, canonical, hidden_biases
 from inrcodec.families.siren.stored import SirenNetwork
 from inrcodec.format.entropy import CODERS, MAX_SYMBOL
@@ -54,13 +56,27 @@ def with_symbols(picture: StoredPicture, symbols: Sequence[np.ndarray]) -> Store
 
 
 def flat_symbols(model: StoredPicture) -> np.ndarray:
+    """All symbols of the file, in their order."""
+    network = model.network
+    if isinstance(network, GridNetwork):
+        latents = context.in_order(network.arch, network.latents)
+        return np.concatenate([*(symbols.reshape(-1) for symbols in network.symbols), latents])
     return np.concatenate([symbols.reshape(-1) for symbols in siren_of(model).symbols])
 
 
+def facts_of(model: StoredPicture) -> dict[str, object]:
+    """What a section says beside its symbols, as the second decoder's `Spec` and the golden manifest have it."""
+    network = model.network
+    if isinstance(network, GridNetwork):
+        steps = {"delta_code": network.delta_code, "shifts": network.shifts, "scales": network.scales}
+        return {"dims": (), "codes": (), "grid": {"prior": network.prior, **steps}}
+    siren = siren_of(model)
+    return {"dims": siren.arch.dim_hidden, "codes": siren.q_step_codes, "grid": None}
+
+
 def same_model(one: StoredPicture, other: StoredPicture) -> bool:
-    networks = siren_of(one), siren_of(other)
-    fields = [(m.height, m.width, n.arch, n.q_step_codes) for m, n in zip((one, other), networks, strict=True)]
-    return fields[0] == fields[1] and all(map(np.array_equal, *(network.symbols for network in networks)))
+    fields = [(m.height, m.width, m.network.channels, facts_of(m)) for m in (one, other)]
+    return fields[0] == fields[1] and np.array_equal(flat_symbols(one), flat_symbols(other))
 
 
 def varint(value: int) -> bytes:

@@ -1,11 +1,15 @@
 """A second decoder of latents, written from the docstring of `format.ans` alone: Python integers, one symbol at a time.
 
-It imports nothing of the package and shares no line with it: where the two agree, the docstring suffices.
+It imports nothing of the package and shares no line with it: where the two agree, the docstring suffices. `Writer` goes
+the same way back.
 """
 
+import bisect
 import functools
+import itertools
+from collections.abc import Callable
 
-from tests.support.independent_decoder import Invalid
+from tests.support.independent_bytes import Invalid
 
 _ONE = 1 << 200
 """1, in the fixed point that exponentials are taken in."""
@@ -24,6 +28,10 @@ def _exp(x: int) -> int:
 
 def reach_of(scale: int) -> int:
     return 7 if scale < 26 else 63 if scale < 40 else 511
+
+
+def order_of(scale: int) -> int:
+    return max(0, (scale - 25) // 5)
 
 
 @functools.cache
@@ -73,11 +81,8 @@ class Reader:
     def index(self, table: list[int]) -> int:
         """The next index of an alphabet with these frequencies."""
         low = self.state % 2**24
-        found, below = 0, 0
-        while not below <= low < below + table[found]:
-            below += table[found]
-            found += 1
-        self._use(below, table[found])
+        found = bisect.bisect_right(list(itertools.accumulate(table)), low)
+        self._use(sum(table[:found]), table[found])
         return found
 
     def uniform(self, bits: int) -> int:
@@ -105,7 +110,7 @@ class Reader:
 
     def _take_escapes(self, scales: list[int], residuals: list[int]) -> None:
         places = [i for i, scale in enumerate(scales) if residuals[i] == reach_of(scale) + 1]
-        orders = [max(0, (scales[i] - 25) // 5) for i in places]
+        orders = [order_of(scales[i]) for i in places]
         jumps = [self.index([1 << 23 - j for j in range(16)] + [1 << 8]) for _ in places]
         if any(order + jump > 16 for order, jump in zip(orders, jumps, strict=True)):
             raise Invalid("an escape is too long")
@@ -124,3 +129,58 @@ def checked(symbol: int) -> int:
     if abs(symbol) > 32767:
         raise Invalid("a symbol is too large")
     return symbol
+
+
+class Writer:
+    """A stream that is written: it takes the laws of symbols as a `Reader` does, and has them chosen."""
+
+    def __init__(self, choose: Callable[[int], list[int]]) -> None:
+        """`choose` gives so many symbols, which are the next."""
+        self._choose = choose
+        self._steps: list[tuple[int, int]] = []
+        """F and frequency of all that a reader takes."""
+
+    def take(self, scales: list[int], means: list[int]) -> list[int]:
+        """The symbols of one call."""
+        symbols = self._choose(len(scales))
+        residuals = [symbol - (mean + 8) // 16 for symbol, mean in zip(symbols, means, strict=True)]
+        for reach in (7, 63, 511):
+            for scale, mean, residual in zip(scales, means, residuals, strict=True):
+                if reach_of(scale) == reach:
+                    table = frequencies(scale, mean - 16 * ((mean + 8) // 16))
+                    self._index(table, residual + reach if abs(residual) <= reach else 2 * reach + 1)
+        self._escapes([(s, r) for s, r in zip(scales, residuals, strict=True) if abs(r) > reach_of(s)])
+        return symbols
+
+    def _escapes(self, beyond: list[tuple[int, int]]) -> None:
+        """Their j, then their rests."""
+        values = [abs(residual) - reach_of(scale) - 1 + (1 << order_of(scale)) for scale, residual in beyond]
+        for (scale, _), value in zip(beyond, values, strict=True):
+            self._index([1 << 23 - j for j in range(16)] + [1 << 8], value.bit_length() - 1 - order_of(scale))
+        for (_, residual), value in zip(beyond, values, strict=True):
+            length = value.bit_length() - 1
+            each = 1 << 23 - length
+            self._steps.append(((2 * (value - (1 << length)) + (residual < 0)) * each, each))
+
+    def _index(self, table: list[int], index: int) -> None:
+        self._steps.append((sum(table[:index]), table[index]))
+
+    def finish(self) -> bytes:
+        """The stream."""
+        words, x = [], 0
+        for below, frequency in reversed(self._steps):
+            if x >= frequency << 40:
+                words.append(x % 2**32)
+                x >>= 32
+            x = (x // frequency << 24) + x % frequency + below
+        words += [x % 2**32, x >> 32]
+        return b"".join(word.to_bytes(4, "little") for word in words).rstrip(b"\0")
+
+
+def escape_of(jump: int, scale: int, count: int) -> bytes:
+    """A stream that begins with so many symbols of mean 0 and a scale, the first one an escape with a j of any size."""
+    writer, reach = Writer(lambda _: []), reach_of(scale)
+    for number in range(count):
+        writer._index(frequencies(scale, 0), reach if number else 2 * reach + 1)
+    writer._index([1 << 23 - j for j in range(16)] + [1 << 8], jump)
+    return writer.finish()

@@ -1,4 +1,6 @@
-"""A second decoder, written from the docstrings of bitstream, entropy, model, siren and pixels alone.
+"""A second decoder, written from the docstrings of container, entropy, siren.stored and pixels alone.
+
+Section 0x02 is read by `independent_grid.py`.
 
 It imports nothing of the package and shares no line with it: where the two agree, the docstrings suffice. It is strict:
 what the specification forbids is an `Invalid`. It has no limits, so it is for tests only.
@@ -8,66 +10,33 @@ import itertools
 import math
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 import zstandard
 
+from tests.support import independent_grid
+from tests.support.independent_bytes import Cursor, fail, within
+from tests.support.independent_bytes import Invalid as Invalid
+
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
-class Invalid(Exception):
-    """The bytes are no file of version 1."""
-
-
 class Spec(NamedTuple):
-    """A file, field by field."""
+    """A file, field by field; of a grid there are no dims, no codes and no coder."""
 
     height: int
     width: int
     channels: int
     dims: tuple[int, ...]
     codes: tuple[int, ...]
-    coder: int
+    coder: int | None
     symbols: list[int]
-    """Of all tensors, in order."""
+    """Of all tensors, then of all latents, as they are coded."""
     f32_safe: bool
     content_hash: int | None
     ancillary: dict[int, bytes]
-
-
-class Cursor:
-    """Reads a run of bytes from its start to its end."""
-
-    def __init__(self, data: bytes) -> None:
-        self.left = data
-
-    def take(self, count: int) -> bytes:
-        if len(self.left) < count:
-            fail(f"{count} bytes needed, {len(self.left)} left")
-        taken, self.left = self.left[:count], self.left[count:]
-        return taken
-
-    def byte(self) -> int:
-        return self.take(1)[0]
-
-    def varint(self, most_bytes: int = 5) -> int:
-        groups = [self.byte()]
-        while groups[-1] & 0x80:
-            if len(groups) == most_bytes:
-                fail("a varint is too long")
-            groups.append(self.byte())
-        if len(groups) > 1 and groups[-1] == 0:
-            fail("a varint is not canonical")
-        return sum((group & 0x7F) << 7 * place for place, group in enumerate(groups))
-
-
-def fail(why: str) -> NoReturn:
-    raise Invalid(why)
-
-
-def within(value: int, low: int, high: int, what: str) -> int:
-    return value if low <= value <= high else fail(f"{what} {value}")
+    grid: independent_grid.Grid | None = None
 
 
 def read(data: bytes) -> Spec:
@@ -76,11 +45,15 @@ def read(data: bytes) -> Spec:
     height, width = (within(body.varint(), 1, 2**31 - 1, "side") for _ in "hw")
     pixel = within(body.byte(), 0, 3, "pixel: reserved")
     sections = dict(sections_of(body))
-    if 1 not in sections:
-        fail("no SIREN section")
+    if (1 in sections) == (2 in sections):
+        fail("not one network")
     if len(sections.get(0x80, b"four")) != 4:
         fail("HASH is not 4 bytes")
     hashed = int.from_bytes(sections[0x80], "little") if 0x80 in sections else None
+    claims = flags == 1, hashed
+    if 2 in sections:
+        grid, symbols = independent_grid.read(sections.pop(2), height, width, pixel + 1)
+        return Spec(height, width, pixel + 1, (), (), None, symbols, *claims, sections, grid)
     siren = Cursor(sections.pop(1))
     depth = within(siren.byte(), 1, 32, "depth")
     dims = tuple(within(siren.varint(), 1, 1024, "dim_hidden") for _ in range(depth))
@@ -92,7 +65,7 @@ def read(data: bytes) -> Spec:
     symbols = aligned(siren.left, sizes) if coder else raw(siren.left, sum(sizes))
     if any(abs(symbol) > 32767 for symbol in symbols):
         fail("a symbol is too large")
-    return Spec(height, width, pixel + 1, dims, codes, coder, symbols, flags == 1, hashed, sections)
+    return Spec(height, width, pixel + 1, dims, codes, coder, symbols, *claims, sections)
 
 
 def unsealed(data: bytes) -> tuple[int, Cursor]:
@@ -115,7 +88,7 @@ def sections_of(body: Cursor) -> list[tuple[int, bytes]]:
         section_id = body.byte()
         if section_id <= (found[-1][0] if found else 0):
             fail("section ids do not ascend")
-        if section_id < 0x80 and section_id != 1:
+        if section_id < 0x80 and section_id not in (1, 2):
             fail(f"section {section_id} is critical and unknown")
         found.append((section_id, body.take(body.varint())))
     return found
@@ -188,15 +161,24 @@ def draw(spec: Spec, scale: int = 1, dtype: type = np.float64) -> np.ndarray:
     """The picture at a multiple of its size, (height, width, channels) uint8; class X in float64, M in float32."""
     longer = max(spec.height, spec.width)
     y, x = ((2 * (np.arange(scale * n) + 0.5) / scale - n) / longer for n in (spec.height, spec.width))
-    points = np.stack(np.meshgrid(y.astype(np.float32), x.astype(np.float32), indexing="ij"), -1).reshape(-1, 2)
-    values = points.astype(dtype).T
+    y, x = y.astype(np.float32), x.astype(np.float32)
+    if spec.grid:
+        values = independent_grid.values(spec.grid, (spec.height, spec.width, spec.channels), y, x, dtype)
+    else:
+        values = sines(spec, np.stack(np.meshgrid(y, x, indexing="ij"), -1).reshape(-1, 2).astype(dtype))
+    codes = np.floor(np.clip(dtype(127.5) * (values + 1) + dtype(0.5), 0, 255)).astype(np.uint8)
+    return codes.reshape(scale * spec.height, scale * spec.width, spec.channels)
+
+
+def sines(spec: Spec, points: np.ndarray) -> np.ndarray:
+    """(points, channels)."""
+    values, dtype = points.T, points.dtype
     layers = dequantized(spec)
     for matrix, bias in layers[:-1]:
         values = np.sin(matrix.astype(dtype) @ values + bias.astype(dtype)[:, None])
     matrix, bias = layers[-1]
     values = matrix.astype(dtype) @ values + bias.astype(dtype)[:, None]
-    codes = np.floor(np.clip(dtype(127.5) * (values + 1) + dtype(0.5), 0, 255)).astype(np.uint8)
-    return codes.T.reshape(scale * spec.height, scale * spec.width, spec.channels)
+    return values.T
 
 
 def dequantized(spec: Spec) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -3,8 +3,9 @@
 from functools import cache
 
 from inrcodec import families
+from inrcodec.families.grid import stored as grid_stored
 from inrcodec.families.siren import stored
-from inrcodec.format import container, entropy, metadata
+from inrcodec.format import ans, container, entropy, metadata
 from tests.support.helpers import ROOT
 from tools.attack import conformance as tool
 
@@ -44,9 +45,12 @@ def test_the_parser_is_every_function_that_reads() -> None:
         here = {key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
         writes = {
             container: {"serialise", "Container"},
-            families: {"write", "section_sizes", "with_metadata", "Header", "register", "named"}
-            | {"_family_in"},  # which takes several families to be covered: see `tests/families/test_contract.py`
+            families: {"write", "section_sizes", "with_metadata", "Header", "register", "named", "chosen"},
             stored: {"SirenNetwork", "_layer_facts", "parts"},
+            grid_stored: {"GridNetwork", "parts"},
+            ans: {"Encoder", "Band", "bits"}
+            | {"counts", "_decay", "_tails", "_scale_counts", "_library", "_Library", "_Escapes"}
+            | {"_powers", "_indices", "_pieces"},
             metadata: {
                 "Metadata",
                 "NO_METADATA",

@@ -22,21 +22,27 @@ from inrcodec import families
 from inrcodec.compute.backends import NumpyBackend
 from inrcodec.decoding import conformance, decoder
 from inrcodec.errors import BitstreamError, InrError, LimitError
+from inrcodec.families.grid import stored as grid_stored
 from inrcodec.families.siren import stored
-from inrcodec.format import container, entropy, metadata
+from inrcodec.format import ans, container, entropy, metadata
+from inrcodec.format.limits import DecodeLimits
 from inrcodec.format.metadata import Metadata
-from tests.support import generator, independent_decoder
-from tools import ROOT
+from tests.support import generator, golden_cases, independent_decoder, independent_grid
+from tests.support.helpers import facts_of, flat_symbols
 
 MOST_DRAWN = 200
 """Pixels; larger pictures are read and not drawn."""
+LIMITS = DecodeLimits(max_latents=1 << 14)
+"""For changed files: the second decoder has no limits, and changed sides make a grid of any size."""
 PARSER = {
     container: (
         "Reader.__init__ Reader.__bool__ Reader.need Reader.take Reader.rest Reader.u8 Reader.varint parse _sealed "
         "_refuse_start _total_length in_range _sections"
     ),
-    families: "read read_header _read_header _shape _content_hash metadata_of",
+    families: "read read_header _read_header _shape _family_in _content_hash metadata_of",
     stored: "architecture _architecture read",
+    grid_stored: "architecture read _whole _context_weights _tensor_laws",
+    ans: "Decoder.__init__ Decoder.take Decoder.finish Decoder._indices Decoder._take_escapes _Laws.of _Laws.bands",
     metadata: "metadata_in _block",
     entropy: (
         "_unzigzag read_varints _decode_raw _checked _refusal decompress _from_values _decode_aligned _split_aligned "
@@ -77,16 +83,11 @@ class Tally:
 def alike(data: bytes) -> bool:
     """Whether both decoders read the same fields and symbols."""
     spec, model = independent_decoder.read(data), families.read(data)
-    said = (
-        model.height,
-        model.width,
-        model.network.arch.channels,
-        model.network.arch.dim_hidden,
-        model.network.q_step_codes,
-    )
-    symbols = [symbol for tensor in model.network.symbols for symbol in tensor.reshape(-1).tolist()]
+    said = model.height, model.width, model.network.channels, facts_of(model)
+    theirs = {"dims": spec.dims, "codes": spec.codes, "grid": independent_grid.facts(spec.grid)}
+    symbols = flat_symbols(model).tolist()
     ancillary = {key: payload for key, payload in container.parse(data, families.FAMILIES).sections if key >= 0x80}
-    return said == (spec.height, spec.width, spec.channels, spec.dims, spec.codes) and (
+    return said == (spec.height, spec.width, spec.channels, theirs) and (
         (symbols, model.f32_safe, model.content_hash, ancillary)
         == (spec.symbols, spec.f32_safe, spec.content_hash, spec.ancillary)
     )
@@ -140,7 +141,7 @@ def count_changed(tally: Tally, seed: int) -> None:
     data = generator.mutated_file(seed)
     tally.changed += 1
     try:
-        ours = read_by(families.read, data, BitstreamError)
+        ours = read_by(lambda data: families.read(data, LIMITS), data, BitstreamError)
     except LimitError:
         return
     theirs = read_by(independent_decoder.read, data, independent_decoder.Invalid)
@@ -158,12 +159,11 @@ def generated(seeds: Sequence[int]) -> Tally:
 
 
 def read_golden_errors() -> None:
-    """Read all of them, for the branches that chance does not find."""
-    golden = ROOT / "tests" / "golden"
-    for path in sorted([*golden.glob("error/*.inr"), *golden.glob("metadata/*.inr")]):
-        read_by(families.read, path.read_bytes(), InrError)
-        read_by(families.read_header, path.read_bytes(), InrError)
-        read_by(families.metadata_of, path.read_bytes(), InrError)
+    """Read what the golden errors are made of, for the branches that chance does not find."""
+    for case in (*golden_cases.bad(), *golden_cases.bad_metadata()):
+        read_by(families.read, case.data, InrError)
+        read_by(families.read_header, case.data, InrError)
+        read_by(families.metadata_of, case.data, InrError)
 
 
 def covered(work: Callable[[], Tally]) -> tuple[Tally, dict[str, list[str]], int]:

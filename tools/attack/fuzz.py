@@ -1,10 +1,11 @@
 """Feed the decoder hostile files, and count what becomes of them: accepted, refused by an InrError, or anything else.
 
-    python tools/attack/fuzz.py --minutes 2                       # both kinds, one process, two minutes each
+    python tools/attack/fuzz.py --minutes 2                       # all kinds, one process, two minutes each
     python tools/attack/fuzz.py --minutes 60 --jobs 2 --state fuzz.json container
 
 container   changed bytes, fields and sections of valid files, the length and CRC made right again (`fuzz_container.py`)
 payload     changed weights, packed again and drawn at 8x8 (`fuzz_payload.py`)
+grid        changed grids, coded again and drawn at 8x8 (`fuzz_grid.py`)
 
 Valid files are those of --corpus, by default the golden ones and 200 of the tests' `generator.py`. Everything else
 follows from --seed. With --state a run goes on where the last one ended, and counts add up. A foreign exception is
@@ -13,6 +14,7 @@ start, and an input takes 10 s at most; beyond that is foreign too.
 """
 
 import argparse
+import functools
 import itertools
 import os
 import random
@@ -37,7 +39,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from inrcodec.decoding import decoder
 from inrcodec.errors import InrError, ResourceError
 from tests.support import generator
-from tools.attack import fuzz_container, fuzz_payload
+from tools.attack import fuzz_container, fuzz_grid, fuzz_payload
 from tools.attack.fuzz_tally import Tally, load, save
 
 BATCH = 500
@@ -60,6 +62,7 @@ class Kind:
 KINDS = {
     "container": Kind(lambda files: list(map(fuzz_container.seed, files)), fuzz_container.mutate, fuzz_container.check),
     "payload": Kind(lambda files: list(fuzz_payload.seeds(files)), fuzz_payload.mutate, fuzz_payload.check),
+    "grid": Kind(lambda files: list(fuzz_grid.seeds(files)), fuzz_grid.mutate, fuzz_grid.check),
 }
 
 
@@ -109,6 +112,7 @@ def run(kind: str, options: argparse.Namespace, first: int) -> list[Tally]:
         return list(pool.map(limited, jobs))
 
 
+@functools.cache
 def corpus(folder: Path | None = None) -> tuple[bytes, ...]:
     """Valid files, small ones."""
     found = [path.read_bytes() for path in sorted((folder or ROOT / "tests" / "golden" / "valid").glob("*.inr"))]

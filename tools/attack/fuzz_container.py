@@ -13,6 +13,7 @@ from inrcodec.format import container
 from inrcodec.format.entropy import varint
 from tests.support.helpers import reseal, seal, section
 from tools.attack.fuzz_bytes import below, edge, noise
+from tools.attack.fuzz_grid import LIMITS
 
 _READ, _DRAWN = 0.25, 0.03
 """Fractions of accepted inputs whose weights are read, and that are drawn."""
@@ -41,12 +42,19 @@ def seed(data: bytes) -> Seed:
     """A valid file, taken apart."""
     whole = container.parse(data, families.FAMILIES)
     picture = (varint(whole.height), varint(whole.width), bytes([whole.pixel]))
-    sections = tuple((bytes([key]), *fields(key, payload)) for key, payload in whole.sections)
+    tensors = 7 if whole.pixel < 2 else 10
+    sections = tuple((bytes([key]), *fields(key, payload, tensors)) for key, payload in whole.sections)
     return Seed(data, whole.flags, data[6 + len(varint(len(data))) : -4], (picture, *sections))
 
 
-def fields(section_id: int, payload: bytes) -> list[bytes]:
-    """The payload of a section in pieces: depth, each layer's neurons, q_step codes, coder, symbols."""
+def fields(section_id: int, payload: bytes, tensors: int = 0) -> list[bytes]:
+    """The payload of a section in pieces: depth, each layer's neurons, q_step codes, coder, symbols.
+
+    Of a grid prior, delta, steps of its tensors, stream.
+    """
+    if section_id == 2:
+        start = 2 + (payload[1] >= 0x80)
+        return [payload[:1], payload[1:start], payload[start : start + tensors], payload[start + tensors :]]
     if section_id != 1:
         return [payload]
     ends, codes = [1], 2 * (payload[0] + 1)
@@ -145,7 +153,7 @@ def check(data: bytes, rng: random.Random) -> None:
     header = families.read_header(data)
     if rng.random() > _READ:
         return
-    families.read(data)
+    families.read(data, LIMITS)
     points = 8 * 8 * min(256, -(-header.height // 8) * -(-header.width // 8))
     if rng.random() < _DRAWN / _READ and points * header.arch.param_count() < _MOST_MACS:
-        decoder.decode(data, (8, 8))
+        decoder.decode(data, (8, 8), limits=LIMITS)

@@ -42,8 +42,10 @@ class Seed:
 def seeds(files: Sequence[bytes]) -> Iterator[Seed]:
     """The files whose weights are by coder 1."""
     for data in files:
-        head = families.read_header(data)
-        *_, codes, coder, weights = fields(1, dict(container.parse(data, families.FAMILIES).sections)[1])
+        head, sections = families.read_header(data), dict(container.parse(data, families.FAMILIES).sections)
+        if 1 not in sections:
+            continue
+        *_, codes, coder, weights = fields(1, sections[1])
         if coder == b"\x01":
             arch, count = head.arch, (len(codes) + 1) // 2
             halves = [half for byte in weights[:count] for half in (byte & 15, byte >> 4)]

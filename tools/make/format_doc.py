@@ -19,13 +19,23 @@ INTRODUCTION = """\
 # The .inr bitstream, version 1
 
 Made by `python tools/make/format_doc.py` from the docstrings of the package, which are the specification. The tests
-hold a second decoder that was written from them alone (`tests/support/independent_decoder.py`, 200 lines of NumPy),
-and golden files, valid and bad (`tests/golden/`).
+hold a second decoder that was written from them alone (`tests/support/independent_*.py`, 500 lines of NumPy), and
+golden files, valid and bad (`tests/golden/`). What a prior holds is in `families/grid/prior_1.npy`.
 """
 CHAPTERS = (
     ("Container", "format/container"),
     ("The SIREN section", "families/siren/stored"),
-    ("Entropy coders", "format/entropy"),
+    ("Entropy coders of weights", "format/entropy"),
+    ("The GRID section", "families/grid/stored"),
+    ("Sizes of a grid picture", "families/grid/arch"),
+    ("Steps", "families/grid/delta"),
+    ("Priors", "families/grid/prior"),
+    ("Laws of latents", "families/grid/context"),
+    ("The entropy coder of latents", "format/ans"),
+    ("Levels of a grid picture", "compute/pyramid"),
+    ("Drawing a grid picture", "families/grid/drawing"),
+    ("Planes at any position", "compute/spline"),
+    ("Components", "families/grid/colour"),
     ("Coordinates and samples", "pixels"),
 )
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from inrcodec.encoding.config import EncoderConfig
 from inrcodec.encoding.encoder import encode
-from tests.support import golden_cases, independent_decoder
+from tests.support import golden_cases, independent_decoder, independent_grid
 from tools import ROOT
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -37,6 +37,7 @@ def facts(data: bytes, shows: str) -> dict[str, Any]:
         "height": spec.height, "width": spec.width, "channels": spec.channels,
         "dims": spec.dims, "codes": spec.codes, "coder": spec.coder,
         "symbols_sha256": hashlib.sha256(np.array(spec.symbols, "<i4").tobytes()).hexdigest(),
+        **({"grid": independent_grid.facts(spec.grid)} if spec.grid else {}),
         "f32_safe": spec.f32_safe, "content_hash": spec.content_hash, "ancillary": sorted(spec.ancillary),
         "crc_of_samples": [zlib.crc32(picture.tobytes()) for picture in drawn],
     }  # fmt: skip
@@ -50,14 +51,15 @@ def is_drawn_alike(spec: independent_decoder.Spec) -> bool:
     return bool(np.abs(exact - single).max() <= 1)
 
 
-def real_files() -> dict[str, bytes]:
+def real_files(family: str) -> dict[str, bytes]:
     """Encodes of the sample pictures, in grey, colour and with transparency."""
-    made = {}
+    made, start = {}, "real" if family == "siren" else f"real_{family}"
     for path in sorted((ROOT / "sample_data").glob("*.png")):
         for mode, size in (("L", (24, 16)), ("RGB", (40, 24)), ("RGBA", (17, 23))):
             with Image.open(path) as image:
                 picture = image.convert(mode).resize(size, Image.Resampling.LANCZOS)
-            made[f"real_{path.stem}_{mode.lower()}"] = encode(picture, EncoderConfig(effort=1, device="cpu"))
+            config = EncoderConfig(effort=1, device="cpu", family=family)
+            made[f"{start}_{path.stem}_{mode.lower()}"] = encode(picture, config)
     return made
 
 
@@ -75,9 +77,10 @@ def main() -> None:
     refused: dict[str, Any] = {"error": {}, "metadata": {}}
     for case in golden_cases.valid():
         valid[case.name] = facts(put(GOLDEN / "valid" / f"{case.name}.inr", case.data), case.shows)
-    if not list((GOLDEN / "valid").glob("real_*.inr")):
-        for name, data in real_files().items():
-            put(GOLDEN / "valid" / f"{name}.inr", data)
+    for family, files in (("siren", "real_[!g]*.inr"), ("grid", "real_grid_*.inr")):
+        if not list((GOLDEN / "valid").glob(files)):
+            for name, data in real_files(family).items():
+                put(GOLDEN / "valid" / f"{name}.inr", data)
     for path in sorted((GOLDEN / "valid").glob("real_*.inr")):
         valid[path.stem] = facts(path.read_bytes(), "an encode of a picture")
     for kind, cases in (("error", golden_cases.bad()), ("metadata", golden_cases.bad_metadata())):

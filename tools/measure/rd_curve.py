@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        settings = Settings(options.effort, choose_device(options.device).type, options.seed, options.threads)
+        settings = Settings(
+            options.effort, choose_device(options.device).type, options.seed, options.threads, options.family
+        )
         targets = _targets(options, settings)
         published = _published(options)
         options.out.mkdir(parents=True, exist_ok=True)
@@ -145,8 +147,9 @@ def report(results: Results, settings: Settings, options: argparse.Namespace) ->
     written = rd_report.write_all(results, settings, options.name, options.out)
     scale = "" if options.scale == 1 else f" at {options.scale:g} of their size"
     conditions = (
-        f"{len(results.pictures)} pictures{scale}. inrcodec {inrcodec.__version__}, effort {settings.effort}, "
-        f"{settings.device}, threads of an encode: {settings.threads}, seed {settings.seed}. Bytes are whole files, "
+        f"{len(results.pictures)} pictures{scale}. inrcodec {inrcodec.__version__}, "
+        f"family {settings.family}, effort {settings.effort}, {settings.device}, threads of an encode: "
+        f"{settings.threads}, seed {settings.seed}. Bytes are whole files, "
         f"PSNR is over all samples of the decoded 8-bit pictures; the baselines are Pillow {PIL.__version__}'s."
     )
     page = rd_page.write_page(results, f"{options.name}: rate and distortion", conditions, options.out)
@@ -163,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--size", type=int, nargs="+", metavar="BYTES", help="targets: sizes of the file")
     add("--psnr", type=float, nargs="+", metavar="DB", help="targets: PSNRs in dB")
     add("-e", "--effort", type=int, default=5)
+    add("--family", default="siren")
     add("--device", default="auto", help="auto, cpu or cuda")
     add("--seed", type=int, default=0)
     add(

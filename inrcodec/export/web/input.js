@@ -1,5 +1,7 @@
 // Mouse, touch, wheel, keys and buttons.
 
+/** Milliseconds of preparing between two looks at what the person does. */
+const SLICE = 50;
 const pointers = new Map();
 const toScreen = (event) => [event.clientX * devicePixelRatio, event.clientY * devicePixelRatio];
 
@@ -55,6 +57,28 @@ function wheelTurned(event) {
   zoomAt(2 ** (-Math.max(-300, Math.min(300, event.deltaY * unit)) / 240), ...toScreen(event));
 }
 
-readHash();
-listen();
-resize();
+/** Prepare the network, which may take a while, bit by bit so that the page stays alive; then show it. */
+function begin() {
+  const steps = prepare();
+  [screen.width, screen.height] = [0, 0];
+  const work = () => {
+    const start = performance.now();
+    try {
+      for (let step = steps.next(); !step.done; step = steps.next()) {
+        if (performance.now() - start < SLICE) continue;
+        find("notice").textContent = `Decoding, ${Math.floor(100 * step.value)} %`;
+        return setTimeout(work);
+      }
+    } catch (error) {
+      find("notice").textContent = `This picture cannot be shown here: ${error.message}`;
+      throw error;
+    }
+    find("notice").textContent = "";
+    readHash();
+    listen();
+    resize();
+  };
+  work();
+}
+
+begin();

@@ -1,8 +1,10 @@
-// The network: symbols to weights, and its values and derivatives at a point, in double precision.
+// A network of sine layers over the coordinates: symbols to weights, and its values and derivatives at a point.
 
 const SINE_LAYERS = PICTURE.hidden.length;
 const SIZES = [2, ...PICTURE.hidden, PICTURE.channels];
 const LONGER = Math.max(PICTURE.width, PICTURE.height);
+/** Widest layer that a shader's arrays are trusted with. */
+const MOST_NEURONS = 256;
 
 /** Base64 of zigzag varints -> the symbols, all tensors one after the other. */
 function readSymbols(text) {
@@ -37,55 +39,58 @@ const LAYERS = readLayers();
 const WIDEST = Math.max(...SIZES);
 const WEIGHTS = LAYERS.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
 
-/** out[r] = bias[r] + sum of weight[r, c] a[c]; no bias where a derivative is mapped. */
-function product({ rows, columns, weight, bias }, a, out, withBias) {
-  for (let r = 0, at = 0; r < rows; r++) {
-    let sum = withBias ? bias[r] : 0;
-    for (let c = 0; c < columns; c++) sum += weight[at++] * a[c];
-    out[r] = sum;
-  }
-}
+/** There is nothing to do before it can be drawn. */
+function* prepare() {}
 
 const numbers = () => new Float64Array(WIDEST);
-let [value, nextValue] = [numbers(), numbers()];
-let [alongY, nextY, alongX, nextX, bend, nextBend] = [1, 2, 3, 4, 5, 6].map(numbers);
+let [jet, nextJet] = [jetOf(numbers), jetOf(numbers)];
 
-/** The channels at (y, x), near -1 .. 1; they stay valid until the next call. */
+/** The coordinate, near -1 .. 1, of a position along a side. */
+const coordinate = (position, side) => (2 * position - side) / LONGER;
+
+/** The channels at a position of the picture, near -1 .. 1; they stay valid until the next call. */
 function valuesAt(y, x) {
-  value[0] = y;
-  value[1] = x;
+  [jet.value[0], jet.value[1]] = [coordinate(y, PICTURE.height), coordinate(x, PICTURE.width)];
   LAYERS.forEach((layer, number) => {
-    product(layer, value, nextValue, true);
-    if (number < SINE_LAYERS) for (let r = 0; r < layer.rows; r++) nextValue[r] = Math.sin(nextValue[r]);
-    [value, nextValue] = [nextValue, value];
+    const { value } = nextJet;
+    product(layer, jet.value, value, true);
+    if (number < SINE_LAYERS) for (let r = 0; r < layer.rows; r++) value[r] = Math.sin(value[r]);
+    [jet, nextJet] = [nextJet, jet];
   });
-  return value;
+  return jet.value;
 }
 
-/** {alongY, alongX, bend}: the channels' first derivatives, and their Laplacian, at (y, x); see inrcodec's `jet`. */
+/** The channels' jet, by the coordinates, at a position; see inrcodec's `jet`. */
 function jetAt(y, x) {
-  [value[0], value[1]] = [y, x];
+  const { value, alongY, alongX, bend } = jet;
+  [value[0], value[1]] = [coordinate(y, PICTURE.height), coordinate(x, PICTURE.width)];
   [alongY[0], alongY[1], alongX[0], alongX[1], bend[0], bend[1]] = [1, 0, 0, 1, 0, 0];
   LAYERS.forEach((layer, number) => {
-    product(layer, value, nextValue, true);
-    product(layer, alongY, nextY, false);
-    product(layer, alongX, nextX, false);
-    product(layer, bend, nextBend, false);
-    if (number < SINE_LAYERS) throughSine(layer.rows);
-    [value, nextValue] = [nextValue, value];
-    [alongY, nextY, alongX, nextX] = [nextY, alongY, nextX, alongX];
-    [bend, nextBend] = [nextBend, bend];
+    jetProduct(layer, jet, nextJet);
+    if (number < SINE_LAYERS) jetThroughSine(layer.rows, nextJet);
+    [jet, nextJet] = [nextJet, jet];
   });
-  return { alongY, alongX, bend };
+  return jet;
 }
 
-/** With z a sum: grad sin z = cos z grad z, and lap sin z = cos z lap z - sin z |grad z|^2. */
-function throughSine(rows) {
-  for (let r = 0; r < rows; r++) {
-    const sine = Math.sin(nextValue[r]), cosine = Math.cos(nextValue[r]);
-    nextBend[r] = cosine * nextBend[r] - sine * (nextY[r] ** 2 + nextX[r] ** 2);
-    nextY[r] *= cosine;
-    nextX[r] *= cosine;
-    nextValue[r] = sine;
-  }
+function uploadInputs() {
+  if (WIDEST > MOST_NEURONS) throw new Error("the network is too large for a shader");
+}
+
+/** A tile's place for the shader: the coordinates of its corner, and the distance of its samples in them. */
+const shaderPlace = ({ top, left, step }) => ({
+  origin: [0, 0],
+  corner: [coordinate(top, PICTURE.height), coordinate(left, PICTURE.width), (2 * step) / LONGER],
+});
+
+/** All layers, from one array to another and back. */
+function networkCode(jets) {
+  const start = jets ? "ay[0] = vec4(1, 0, 0, 0); ax[0] = vec4(0, 1, 0, 0); al[0] = vec4(0);" : "";
+  let at = 0, body = `a[0] = vec4(p, 0, 0); ${start}`, names = ["a", "b"];
+  LAYERS.forEach((layer, number) => {
+    body += layerCode(layer, { at, from: names[0], to: names[1], sines: number < SINE_LAYERS, jets });
+    at += texelsOf(layer);
+    names.reverse();
+  });
+  return { size: groups(WIDEST), declarations: "", body, result: names[0] };
 }

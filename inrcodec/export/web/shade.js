@@ -10,7 +10,7 @@ const MOST_POINTS = 4;
 
 const clip = (v) => Math.min(1, Math.max(0, v));
 
-/** out[0 .. 2] += the shade, 0 .. 1, of the point (y, x), which lies in pixel (row, column) of the screen. */
+/** out[0 .. 2] += the shade, 0 .. 1, of the picture at (y, x), which lies in pixel (row, column) of the screen. */
 function addShade(mode, y, x, row, column, out) {
   if (mode === "colour") {
     const v = valuesAt(y, x);

@@ -1,12 +1,12 @@
-// The network as a fragment shader, which loops over weights in a texture.
+// A network as a fragment shader, which loops over weights in a texture.
 
 const TEXTURE_WIDTH = 256;
 /** Side of the canvas that tiles are drawn on. */
 const MOST_SAMPLES = 256;
-/** Widest layer that a shader's arrays are trusted with. */
-const MOST_NEURONS = 256;
 
 const groups = (count) => Math.ceil(count / 4);
+/** What a layer has of the texture. */
+const texelsOf = ({ rows, columns }) => groups(rows) * (1 + 4 * groups(columns));
 
 /** For each four outputs of a layer: their biases, then for each input their four weights. Padded with zeros. */
 function packTexels() {
@@ -47,10 +47,10 @@ vec4 cosine(vec4 z) {
 const kindsOf = (jets) => (jets ? ["", "y", "x", "l"] : [""]);
 const declared = (name, count, jets) => kindsOf(jets).map((kind) => `${name}${kind}[${count}]`);
 
-/** One layer, from the arrays called `from` to those called `to`. */
-function layerCode(columns, rows, start, from, to, sines, jets) {
+/** One layer, from the array `from`, of which the first `skip` entries are passed over, to the array `to`. */
+function layerCode({ columns, rows }, { at, from, skip = 0, to, sines, jets }) {
   const kinds = kindsOf(jets);
-  const sums = kinds.map((kind) => `z${kind} += m * ${from}${kind}[i];`).join(" ");
+  const sums = kinds.map((kind) => `z${kind} += m * ${from}${kind}[${skip} + i];`).join(" ");
   const after = !sines
     ? kinds.map((kind) => `${to}${kind}[j] = z${kind};`).join(" ")
     : `${to}[j] = sine(z);` +
@@ -59,7 +59,7 @@ function layerCode(columns, rows, start, from, to, sines, jets) {
         : "");
   return `
   for (int j = 0; j < ${groups(rows)}; j++) {
-    int t = ${start} + j * ${1 + 4 * groups(columns)};
+    int t = ${at} + j * ${1 + 4 * groups(columns)};
     vec4 z = w(t)${jets ? ", zy = vec4(0), zx = vec4(0), zl = vec4(0)" : ""};
     for (int i = 0; i < ${groups(columns)}; i++) {
       mat4 m = mat4(w(t + 1), w(t + 2), w(t + 3), w(t + 4));
@@ -68,17 +68,6 @@ function layerCode(columns, rows, start, from, to, sines, jets) {
     }
     ${after}
   }`;
-}
-
-/** All layers; the result is in the arrays whose name is returned. */
-function networkCode(jets) {
-  let start = 0, code = "", names = ["a", "b"];
-  LAYERS.forEach(({ rows, columns }, number) => {
-    code += layerCode(columns, rows, start, names[0], names[1], number < SINE_LAYERS, jets);
-    start += groups(rows) * (1 + 4 * groups(columns));
-    names.reverse();
-  });
-  return { code, result: names[0] };
 }
 
 /** The shade of a point as `shade.js` has it, of the network's result. */
@@ -96,21 +85,21 @@ function shadeCode(mode, result) {
 }
 
 function fragmentShader(mode) {
-  const jets = mode !== "colour", count = groups(WIDEST), { code, result } = networkCode(jets);
-  const start = jets ? "ay[0] = vec4(1, 0, 0, 0); ax[0] = vec4(0, 1, 0, 0); al[0] = vec4(0);" : "";
+  const jets = mode !== "colour", { size, declarations, body, result } = networkCode(jets);
   return `#version 300 es
 precision highp float;
 precision highp int;
 uniform highp sampler2D weights;
-uniform vec3 corner; // y, x of the tile's corner, and the distance of its samples
+uniform ivec2 origin; // what shaderPlace says of the tile: positions are counted from here,
+uniform vec3 corner; // y, x of its corner, and the distance of its samples
 uniform ivec4 place; // row, column, stride on the screen, points along each side of a sample
 out vec4 colour;
 vec4 w(int t) { return texelFetch(weights, ivec2(t & ${TEXTURE_WIDTH - 1}, t >> ${Math.log2(TEXTURE_WIDTH)}), 0); }
 ${SINES}
+${declarations}
 vec3 shade(vec2 p, vec3 under) {
-  vec4 ${[...declared("a", count, jets), ...declared("b", count, jets)].join(", ")};
-  a[0] = vec4(p, 0, 0); ${start}
-  ${code}
+  vec4 ${[...declared("a", size, jets), ...declared("b", size, jets)].join(", ")};
+  ${body}
   return ${shadeCode(mode, result)};
 }
 void main() {

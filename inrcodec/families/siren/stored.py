@@ -17,17 +17,18 @@ Picture. With a_0 = (y, x), a_{l+1} = sin(W_l a_l + b_l) for all layers but the 
 channel values, and `pixels.py` specifies the coordinates of pixels and the rounding of values to codes.
 """
 
+import base64
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec.compute.backends import Backend, EvaluateJet, Evaluator, Precision
 from inrcodec.errors import UnsupportedError
-from inrcodec.families.contract import Family, NetworkFacts, Shape, SineLayer
+from inrcodec.families.contract import Family, NetworkFacts, PageParts, Shape, SineLayer
 from inrcodec.families.siren.network import Params, SirenArch, hidden_biases, q_step
 from inrcodec.format import codelength, entropy
 from inrcodec.format.container import Reader, in_range
@@ -99,6 +100,20 @@ class SirenNetwork:
         steps = [q_step(code) for code in self.q_step_codes]
         parts = self.symbols[::2], self.symbols[1::2], steps[::2], steps[1::2]
         return [SineLayer(*layer) for layer in zip(*parts, strict=True)]
+
+    def page_parts(self) -> PageParts:
+        """What a page draws it from: the symbols, and the steps, so that weights are exact there too."""
+        stream = np.concatenate([symbols.reshape(-1) for symbols in self.symbols])
+        # the raw coder takes all symbols, so there are bytes
+        symbols = entropy.CODERS[0].encode(stream, [tensor.size for tensor in self.symbols], ())
+        return PageParts(
+            ("layers.js", "network.js"),
+            {
+                "hidden": self.arch.dim_hidden,
+                "steps": [q_step(code) for code in self.q_step_codes],
+                "symbols": base64.b64encode(cast("bytes", symbols)).decode(),
+            },
+        )
 
     def facts(self) -> NetworkFacts:
         """What `info` and the page say of it."""

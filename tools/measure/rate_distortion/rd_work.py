@@ -91,10 +91,12 @@ class Settings:
     """"cpu" or "cuda": what "auto" has become."""
     seed: int
     threads: int
+    family: str = "siren"
 
     def config(self, target: Target) -> EncoderConfig:
         """Raises RequestError for values that the encoder refuses."""
-        return EncoderConfig(effort=self.effort, device=self.device, seed=self.seed, **{target.kind: target.value})
+        chosen = {"effort": self.effort, "device": self.device, "seed": self.seed, "family": self.family}
+        return EncoderConfig(**chosen, **{target.kind: target.value})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,69 @@
+"""What stands for rounding while latents are searched, and the rates at which they and the networks move.
+
+Progress p goes from 0 to 1. A latent is seen as s(s(q) + noise), s a soft rounding that sharpens, the noise normal and
+falling: the quantizer of COOL-CHIC 5 (`quantizer.py` and `presets.py` of its sources, version 5.0.1). Without the noise
+the rate is too rough to follow (docs/experiments.md).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from inrcodec.compute.arena import Array
+
+SHARPNESS, DEVIATION = (0.35, 0.08), (0.22, 0.15)
+"""Temperature of the soft rounding, and deviation of the noise: at p = 0 and at p = 1."""
+LEAST_RATE, LEAST_NETWORK_RATE = 0.02, 0.05
+"""Parts of the rates of latents and of networks that are left at p = 1."""
+
+
+def between(ends: tuple[float, float], p: float) -> float:
+    """From one end at p = 0 to the other at p = 1."""
+    return ends[0] + (ends[1] - ends[0]) * p
+
+
+def cosine(p: float, least: float) -> float:
+    """From 1 down to `least`: half a cosine."""
+    return max(0.5 * (1 + math.cos(math.pi * p)), least)
+
+
+def soft_round(x: Array, temperature: float, xp: Any) -> tuple[Array, Array]:
+    """Soft rounding, and its derivative."""
+    floor = xp.floor(x)
+    bent = xp.tanh((x - floor - 0.5) / temperature)
+    scale = 1 / (2 * math.tanh(0.5 / temperature))
+    return floor + 0.5 + scale * bent, scale / temperature * (1 - bent * bent)
+
+
+def seen(q: Array, p: float, draw: Callable[[Array], Array], xp: Any) -> tuple[Array, Array]:
+    """What latents are seen as, and the derivative of that; `draw` gives normal numbers for an array."""
+    temperature = between(SHARPNESS, p)
+    once, slope = soft_round(q, temperature, xp)
+    twice, second = soft_round(once + between(DEVIATION, p) * draw(q), temperature, xp)
+    return twice, slope * second
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015) over a flat array, in place; gradients may be of any size, so its epsilon is small."""
+
+    BETAS = 0.9, 0.95
+    EPSILON = 1e-12
+
+    def __init__(self, like: Array, xp: Any) -> None:
+        """Steps arrays like this one."""
+        self._xp = xp
+        self.mean, self.square = xp.zeros_like(like), xp.zeros_like(like)
+        self.steps = 0
+
+    def step(self, values: Array, gradient: Array, rate: Array | float) -> Array:
+        """Move `values` against the gradient by about `rate` each; what it takes for the gradient's size, (count,)."""
+        keep, keep_square = self.BETAS
+        self.steps += 1
+        self.mean *= keep
+        self.mean += (1 - keep) * gradient
+        self.square *= keep_square
+        self.square += (1 - keep_square) * gradient * gradient
+        size = self._xp.sqrt(self.square / (1 - keep_square**self.steps))
+        size += self.EPSILON
+        values -= rate / (1 - keep**self.steps) * self.mean / size
+        return size

@@ -1,0 +1,49 @@
+"""The arrays that a search works with: NumPy's on the CPU, where they are faster, elsewhere torch's on its device."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inrcodec.compute.arena import Array
+from inrcodec.compute.torch_backend import chunk_map, is_cpu
+from inrcodec.families.grid.distortion import Run
+
+
+class Kit:
+    """Makes arrays in float32, and numbers that are drawn."""
+
+    def __init__(self, device: torch.device, seed: int) -> None:
+        self.device, self._seed = device, seed
+        self._on_cpu = is_cpu(device)
+        self.xp: Any = np if self._on_cpu else torch
+        """numpy or torch."""
+
+    def empty(self, *shape: int) -> Array:
+        """An array of a shape, which holds anything."""
+        return np.empty(shape, np.float32) if self._on_cpu else torch.empty(shape, device=self.device)
+
+    def lift(self, values: NDArray[Any]) -> Array:
+        """A copy of an array, here."""
+        own = np.array(values, np.float32)
+        return own if self._on_cpu else torch.from_numpy(own).to(self.device)
+
+    def lower(self, values: Array) -> NDArray[np.float32]:
+        """The inverse of `lift`."""
+        return np.array(values, np.float32) if self._on_cpu else values.cpu().numpy()
+
+    def normal(self, like: Array, number: int) -> Array:
+        """Normal numbers, as many as in another array: those of step `number`, the same each time."""
+        if self._on_cpu:
+            return np.random.default_rng([self._seed, number]).standard_normal(like.shape, dtype=np.float32)
+        generator = torch.Generator(self.device).manual_seed((self._seed << 24) + number)
+        return torch.randn(like.shape, generator=generator, device=self.device)
+
+    @contextmanager
+    def working(self) -> Iterator[Run]:
+        """A `map` by all the threads there are."""
+        with chunk_map(self.device) as run, np.errstate(over="ignore", invalid="ignore"):
+            yield run

@@ -1,0 +1,134 @@
+"""What a search makes small: the bits of a picture's latents, and its squared error in bits, with their derivatives.
+
+    J = D / (LAMBDA delta^2) + R
+
+D is the squared error of all pixels, summed over the components, of values 0 .. 1; R the bits of all latents; delta the
+step of level 0. At the best latents the error of a pixel is a multiple of delta^2, so LAMBDA makes delta the step that
+suits the error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from inrcodec.compute.arena import Arena, Array, Empty
+from inrcodec.compute.pyramid import enlarge, enlarge_back
+from inrcodec.families.grid.arch import GridArch
+from inrcodec.families.grid.distortion import Distortion, Run, base, fold_edges, replicate_edges
+from inrcodec.families.grid.rate import Rate
+from inrcodec.families.grid.tensors import network, tensors_of
+
+LAMBDA = 0.14
+
+
+def level_steps(arch: GridArch, delta: float, gains: Array) -> list[Array]:
+    """Steps (components, 1, 1) of the latents of each level: delta 2^-level (1 + gain)."""
+    steps, at = [], 0
+    for level, (count, _, _) in enumerate(arch.shapes):
+        steps.append((delta * 2.0**-level * (1 + gains[at : at + count])).reshape(count, 1, 1))
+        at += count
+    return steps
+
+
+def lay_planes(arch: GridArch, scaled: Sequence[Array], out: Array, empty: Empty) -> None:
+    """Latents times their steps, level by level, as planes into (planes, H, W)."""
+    planes = empty(len(arch.planes), *arch.sizes[-1])
+    planes[...] = 0
+    for level in range(arch.levels - 1, -1, -1):
+        if level < arch.levels - 1:
+            planes = enlarge(planes, *arch.sizes[level], empty)
+        for number, plane in enumerate(arch.planes_of(level)):
+            planes[plane] += scaled[level][number]
+    out[...] = planes
+
+
+def lay_planes_back(arch: GridArch, gradient: Array, empty: Empty) -> list[Array]:
+    """The adjoint of `lay_planes`: d / d scaled latents of each level, as views of what `empty` made."""
+    found = []
+    for level in range(arch.levels):
+        if level:
+            gradient = enlarge_back(gradient, empty)
+        found.append(gradient[arch.planes_of(level)])
+    return found
+
+
+class Arrays(Protocol):
+    """What makes arrays: see `kit.Kit`."""
+
+    xp: Any
+    """numpy or torch."""
+
+    def empty(self, *shape: int) -> Array:
+        """An array of a shape, which holds anything."""
+        ...
+
+    def lift(self, values: NDArray[Any]) -> Array:
+        """A copy of an array, here."""
+        ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """J of a picture, and its derivatives, in bits."""
+
+    error: float
+    """D."""
+    bits: float
+    """R."""
+    by_latents: list[Array]
+    """Of each level."""
+    by_tensors: Array
+    """Flat, in the order of the tensors."""
+
+
+class GridObjective:
+    """J of one picture."""
+
+    def __init__(self, arch: GridArch, target: Array, delta: float, kit: Arrays) -> None:
+        """`target` is (components, H, W), values of an orthonormal space of samples 0 .. 1."""
+        self.arch, self.delta = arch, delta
+        self._xp, self._arena = kit.xp, Arena(kit.empty)
+        self.distortion = Distortion(arch, target, kit.xp, kit.empty, kit.lift(base(arch)))
+        self.rate = Rate(arch, kit.xp, kit.empty, self._arena.empty)
+        shape = len(arch.planes), arch.height + 2, arch.width + 2
+        self._padded, self._by_padded = kit.empty(*shape), kit.empty(*shape)
+
+    def planes(self, latents: Sequence[Array], flat: Array) -> Array:
+        """The padded planes of latents."""
+        steps = level_steps(self.arch, self.delta, tensors_of(self.arch, flat)["gains"])
+        scaled = [q * step for q, step in zip(latents, steps, strict=True)]
+        lay_planes(self.arch, scaled, self._padded[:, 1:-1, 1:-1], self._arena.empty)
+        replicate_edges(self._padded)
+        return self._padded
+
+    def value(self, latents: Sequence[Array], flat: Array, run: Run = map) -> tuple[float, float]:
+        """D and R."""
+        self._arena.reset()
+        tensors = tensors_of(self.arch, flat)
+        error = self.distortion.value(self.planes(latents, flat), network(tensors, "synthesis"), run)
+        return error, self.rate.value(latents, self._contexts(tensors), run)
+
+    def _contexts(self, tensors: dict[str, Array]) -> dict[str, list[Array]]:
+        return {name: network(tensors, name) for name in self.arch.networks if name != "synthesis"}
+
+    def gradient(self, latents: Sequence[Array], flat: Array, run: Run = map) -> Found:
+        """J, and its derivatives by the latents and by the tensors, flat."""
+        self._arena.reset()
+        tensors = tensors_of(self.arch, flat)
+        steps = level_steps(self.arch, self.delta, tensors["gains"])
+        padded, weight = self.planes(latents, flat), 1 / (LAMBDA * self.delta**2)
+        error, grads = self.distortion.gradient(padded, network(tensors, "synthesis"), self._by_padded, run)
+        by_planes = fold_edges(self._by_padded)
+        by_planes *= weight
+        by_scaled = lay_planes_back(self.arch, by_planes, self._arena.empty)
+        bits, sums, by_latents = self.rate.gradient(latents, self._contexts(tensors), run)
+        gains = []
+        for level, (of_rate, scaled, step, q) in enumerate(zip(by_latents, by_scaled, steps, latents, strict=True)):
+            of_rate += scaled * step
+            gains.append((scaled * q).sum((1, 2)) * (self.delta * 2.0**-level))
+        parts = [*gains, *(weight * grad for grad in grads)]
+        parts += [grad for name in self.arch.networks if name != "synthesis" for grad in sums[name]]
+        by_tensors = self._xp.concatenate([part.reshape(-1) for part in parts])
+        return Found(error, bits, by_latents, by_tensors)

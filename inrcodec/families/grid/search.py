@@ -1,0 +1,137 @@
+"""The search for a picture's latents and networks, all at once: full gradients, annealed rounding, Adam.
+
+Latents begin sparse (`start.py`), networks as the prior. Both move together, the latents seen through noise and a soft
+rounding (`anneal.py`); with rounded latents a search ends where it is evaluated.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from inrcodec.compute.arena import Array
+from inrcodec.errors import CheckpointError
+from inrcodec.families.grid import anneal
+from inrcodec.families.grid.float_grid import FloatGrid, prior_flat
+from inrcodec.families.grid.kit import Kit
+from inrcodec.families.grid.objective import LAMBDA, GridObjective
+from inrcodec.families.grid.plan import ROUND, SETTLE
+from inrcodec.families.grid.tensors import rates, usual_steps
+from inrcodec.fitting.loop import FitConfig
+from inrcodec.fitting.state import State, take, take_count, take_finite, take_number
+
+LATENT_RATE, NETWORK_RATE = 0.15, 5e-3
+"""Steps of a latent, in its units, and of a network's weight, at first."""
+BITS = 4.0
+"""Bits that a difference from the prior takes: so many times log2(1 + its size / its usual step)."""
+FITTED = (1 - ROUND) / (1 - SETTLE)
+"""Progress of annealing at which a fit ends: from there on latents settle on whole numbers."""
+CLIP = 1.0
+"""Largest norm of the networks' gradient of J a pixel."""
+_MOST_STEPS = 1 << 31
+
+
+def shrunk(flat: Array, prior: Array, rate: Array, steps: Array, xp: Any) -> Array:
+    """The tensors after a proximal step, at the rate of each number, of the bits that their differences take."""
+    apart = flat - prior
+    far = xp.abs(apart)
+    left = xp.clip(far - rate * BITS / (math.log(2) * (far + steps)), 0, None)
+    shrunken: Array = prior + xp.sign(apart) * left
+    return shrunken
+
+
+class GridSearch:
+    """A `fitting.loop.Search` over one picture."""
+
+    def __init__(self, grid: FloatGrid, target: Array, config: FitConfig, kit: Kit, span: tuple[float, float]) -> None:
+        """`target` is (components, H, W), and `span` the progress of annealing at the start and at the end."""
+        self.config, self._grid, self._kit, self._span = config, grid, kit, span
+        self._objective = GridObjective(grid.arch, target, grid.delta, kit)
+        self._pixels = grid.arch.height * grid.arch.width
+        self.next = 0
+        self.best = self._best_j = math.inf
+        self._latents, self._flat = grid.latents + 0, grid.flat + 0
+        self._best = grid.latents, grid.flat
+        self._prior = kit.lift(prior_flat(grid.arch, grid.delta))
+        self._rates, self._steps = kit.lift(rates(grid.arch)), kit.lift(usual_steps(grid.arch))
+        self._adams = anneal.Adam(self._latents, kit.xp), anneal.Adam(self._flat, kit.xp)
+        self._run: Any = map
+
+    @property
+    def finished(self) -> bool:
+        """Never before its last step."""
+        return False
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Inside, sums have all their threads."""
+        with self._kit.working() as run:
+            self._run = run
+            try:
+                yield
+            finally:
+                self._run = map
+
+    def step(self, number: int) -> None:
+        """One full gradient, one step of all latents and networks."""
+        self.next = number + 1
+        p = anneal.between(self._span, number / self.config.steps)
+        seen, slope = anneal.seen(self._latents, p, lambda like: self._kit.normal(like, number), self._kit.xp)
+        found = self._objective.gradient(self._grid.split(seen), self._flat, self._run)
+        latents, networks = self._adams
+        gradient = found.by_tensors / self._pixels
+        clip = min(1.0, CLIP / max(1e-12, float((gradient * gradient).sum()) ** 0.5))
+        rate = self._rates * (NETWORK_RATE * anneal.cosine(p, anneal.LEAST_NETWORK_RATE))
+        size = networks.step(self._flat, clip * gradient, rate)
+        self._flat = shrunk(self._flat, self._prior, rate * clip / self._pixels / size, self._steps, self._kit.xp)
+        by_latents = self._kit.xp.concatenate([part.reshape(-1) for part in found.by_latents])
+        by_latents *= slope
+        latents.step(self._latents, by_latents, LATENT_RATE * anneal.cosine(p, anneal.LEAST_RATE))
+
+    def evaluate(self) -> None:
+        """Measure the picture with rounded latents: keep them, and the networks, if J is the least."""
+        rounded = self._kit.xp.round(self._latents)
+        error, bits = self._objective.value(self._grid.split(rounded), self._flat, self._run)
+        j = error / (LAMBDA * self._grid.delta**2) + bits
+        if j < self._best_j or math.isinf(self._best_j):
+            self._best_j, self.best = j, 4 * error / (self._pixels * self._grid.arch.channels)
+            self._best = self._latents + 0, self._flat + 0
+
+    def deliver(self) -> None:
+        """Leave the best latents and networks in the grid."""
+        self._grid.latents, self._grid.flat = self._best
+
+    def state(self) -> State:
+        """All that the next steps depend on, as copies. The inverse of `restore`."""
+        return {
+            "next": np.array(self.next, np.int64),
+            "steps": np.array(self.config.steps, np.int64),
+            "error": np.array(self.best, np.float64),
+            "j": np.array(self._best_j, np.float64),
+            "moves": np.array([adam.steps for adam in self._adams], np.int64),
+            **{name: self._kit.lower(array).copy() for name, array in self._arrays().items()},
+        }
+
+    def _arrays(self) -> dict[str, Array]:
+        moments = (moment for adam in self._adams for moment in (adam.mean, adam.square))
+        arrays: Sequence[Array] = (self._latents, self._flat, *self._best, *moments)
+        return {f"array{number}": array for number, array in enumerate(arrays)}
+
+    def restore(self, state: State) -> None:
+        """Go on from the state of another search for the same picture; raises CheckpointError where it is of none."""
+        most = take_count(state, "steps", _MOST_STEPS)
+        self.next = round(self.config.steps / max(1, most) * take_count(state, "next", most))
+        self.best, self._best_j = take_number(state, "error"), take_number(state, "j")
+        moves = take(state, "moves", (2,), np.int64)
+        if not ((moves >= 0) & (moves <= most)).all():
+            raise CheckpointError("moves are none that could have been made")
+        shapes = {name: tuple(array.shape) for name, array in self._arrays().items()}
+        taken = [self._kit.lift(take_finite(state, name, shape)) for name, shape in shapes.items()]
+        self._latents, self._flat, *best = taken[:4]
+        self._best = best[0], best[1]
+        for adam, count, (mean, square) in zip(self._adams, moves, (taken[4:6], taken[6:8]), strict=True):
+            adam.steps, adam.mean, adam.square = int(count), mean, square
+        if unknown := state.keys() - self.state().keys():
+            raise CheckpointError(f"{min(unknown)[:40]} is unknown")

@@ -1,0 +1,42 @@
+"""Grid pictures for the tests: random latents under the prior's networks, a little changed."""
+
+import numpy as np
+
+from inrcodec.families import StoredPicture
+from inrcodec.families.contract import Shape
+from inrcodec.families.grid.arch import GridArch
+from inrcodec.families.grid.delta import delta_code
+from inrcodec.families.grid.prior import LATEST
+from inrcodec.families.grid.stored import GridNetwork
+
+SIZES = [(1, 1), (1, 9), (9, 1), (13, 7), (64, 48)]
+
+
+def grid_network(
+    height: int,
+    width: int,
+    channels: int,
+    seed: int = 0,
+    delta: float = 0.05,
+    spread: float = 1.0,
+    change: float = 20.0,
+) -> GridNetwork:
+    """Latents that follow Laplace's law of a scale, and tensors whose symbols do of another."""
+    arch, rng = GridArch.of(Shape(height, width, channels)), np.random.default_rng(seed)
+    symbols = tuple(np.rint(rng.laplace(0, change, shape)).astype(np.int32) for shape in arch.tensors.values())
+    latents = tuple(np.rint(rng.laplace(0, spread, shape)).astype(np.int32) for shape in arch.shapes)
+    count = len(arch.tensors)
+    return GridNetwork(arch, LATEST, delta_code(delta), (0,) * count, (12,) * count, symbols, latents)
+
+
+def grid_picture(
+    height: int,
+    width: int,
+    channels: int,
+    seed: int = 0,
+    delta: float = 0.05,
+    spread: float = 1.0,
+    change: float = 20.0,
+) -> StoredPicture:
+    """A picture of such a network."""
+    return StoredPicture(grid_network(height, width, channels, seed, delta, spread, change), height, width)
