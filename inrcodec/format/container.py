@@ -1,6 +1,7 @@
 r"""The .inr bitstream, version 1, frozen. This docstring is the specification; a decoder can be written from it.
 
 Every file of version 1 stays readable for ever. What comes later comes as sections (see Policy), not as a new version.
+One part is a draft until this sentence is gone: section 0x02, GRID, may still change, and its files with it.
 
 Notation: u8 is a byte; varint is canonical LEB128, an unsigned integer in 7-bit groups, lowest group first, bit 7 of a
 byte set where another follows, the last byte not 0 unless it is the only one, at most 5 bytes. Multi-byte integers are

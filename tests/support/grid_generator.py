@@ -8,7 +8,8 @@ from tests.support import independent_ans, independent_grid
 from tests.support.helpers import header, section, varint
 
 Rng = np.random.Generator
-MAX_SYMBOL, MAX_WEIGHT, MAX_PRIOR = 32767, 1 << 16, 1 << 15
+MAX_SYMBOL, MAX_WEIGHT = 32767, 1 << 16
+MAX_PRIOR = independent_grid.largest_of_prior(1)
 TAME, WILD = (1, 2, 3, 5, 8, 13), (21, 24, 25, 33)
 """Sides of pictures that every decoder draws alike, and of such as may be chaotic, which are too large to be drawn."""
 

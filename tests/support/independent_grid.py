@@ -91,6 +91,12 @@ def tensors_of(height: int, width: int, channels: int) -> dict[str, Labels]:
 
 
 @functools.lru_cache(9)
+def largest_of_prior(number: int) -> int:
+    """No number of it is larger, at any delta code."""
+    plain, slopes = np.abs(np.load(PRIORS / f"prior_{number}.npy").astype(int))
+    return int((plain + 2 * slopes).max()) + 1
+
+
 def prior_by_meaning(number: int, delta_code: int) -> dict[tuple[str, Any, Any], int]:
     """The numbers of a prior by tensor, row and column."""
     pairs = zip(*np.load(PRIORS / f"prior_{number}.npy").tolist(), strict=True)
