@@ -116,7 +116,8 @@ class Search:
         if isinstance(self._goal, targets.BytesGoal):
             return Course(self.trainer.at_bytes(self._goal.aim))
         if isinstance(self._goal, targets.PsnrGoal):
-            return self._of_pilots(self._goal)
+            point = self.trainer.at_psnr(self._goal.psnr)
+            return Course(point) if point else self._of_pilots(self._goal)
         return Course(self.trainer.at_quality(self._config.quality))
 
     def _of_pilots(self, goal: targets.PsnrGoal) -> Course:

@@ -260,7 +260,8 @@ def round_to_psnr(fitted: Fitted, goal: PsnrGoal) -> tuple[Rounded, bool]:
     tried: list[tuple[float, float]] = []
     found: list[tuple[float, Rounded]] = []
     for _ in range(ATTEMPTS_AT_PSNR):
-        noise = max(finest, next_noise(excess, least, tried))
+        guess = next_noise(excess, least, tried) if tried or math.isfinite(fitted.psnr) else fitted.rounding_noise
+        noise = max(finest, guess)
         rounded = fitted.round(noise)
         psnr = fitted.psnr_of(rounded.data)
         found.append((psnr, rounded))

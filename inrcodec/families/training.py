@@ -199,7 +199,10 @@ class Candidate(Protocol):
         ...
 
     def prepare(self, plan: Any, psnr: float, monitor: Monitor) -> tuple[float, Sequence[Stage]]:
-        """What comes between fit and rounding, by a plan of the family: the PSNR after it in dB, and its stages."""
+        """What comes between fit and rounding, by a plan of the family: the PSNR after it in dB, and its stages.
+
+        The PSNR is that of what is rounded; infinite where all of the file's error comes by the rounding.
+        """
         ...
 
     def rounder(self, plan: Any, psnr: float) -> Rounder:
@@ -220,6 +223,10 @@ class Trainer(Protocol):
 
     def at_bytes(self, size: float) -> OperatingPoint:
         """The operating point whose file has about `size` bytes; never one larger than the plain samples."""
+        ...
+
+    def at_psnr(self, psnr: float) -> OperatingPoint | None:
+        """About the operating point of a PSNR in dB; None where short fits of the picture have to find it out."""
         ...
 
     def weights_at(self, point: OperatingPoint) -> int:

@@ -107,6 +107,13 @@ def test_an_encode_that_is_gone_on_with_makes_the_same_bytes(step: int, whole: b
     assert encode_with_report(IMAGE, CONFIG, keeper=Resuming(ended(step))).data == whole
 
 
+@pytest.mark.parametrize("step", [0, 17, AFTER_THE_FIT])
+def test_of_grids_too(step: int) -> None:
+    config = dataclasses.replace(CONFIG, family="grid")
+    resumed = encode_with_report(IMAGE, config, keeper=Resuming(ended(step, config)))
+    assert resumed.data == encode_with_report(IMAGE, config).data
+
+
 def test_it_makes_the_same_bytes_after_a_retreat_from_divergence() -> None:
     def divergent(*arguments: object) -> SirenPlan:
         found = plan(*arguments)

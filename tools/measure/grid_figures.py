@@ -3,8 +3,8 @@
     python tools/measure/grid_figures.py PICTURE [--scale 0.5] [--effort 1] [--large 4096]
 
 Encodes the picture, and prints milliseconds of a step and of the start; bytes by part; seconds to read the file and to
-draw it, at its own size and large; and then, in fresh processes, by NumPy and by torch, on one thread and two, and under
-other kernels of OpenBLAS (OPENBLAS_CORETYPE): whether latents are identical, and how many codes samples are apart.
+draw it, at its own size and large; and then, in fresh processes, by NumPy and by torch, on one thread and two, and
+under other kernels of OpenBLAS (OPENBLAS_CORETYPE): whether latents are identical, and how many codes samples differ.
 """
 
 import argparse

@@ -13,6 +13,8 @@ STEPS, ROUND, SETTLE = 1600, 0.45, 0.1
 theirs; and the last part of that, in which they are, and only the networks move."""
 USUAL, FINEST, COARSEST = 0.2, 0.002, 4.0
 """Steps of level 0: that of quality 50, and the finest and the coarsest that are searched with."""
+_ERROR = 0.042
+"""Squared error of a pixel, summed over its channels, over the square of the step: about 0.3 LAMBDA (docs/experiments.md)."""
 _OF_QUALITY = 0.15
 """By what the step changes in 50 of quality."""
 _BYTES_PER_PIXEL, _PROCESS = 500, 350 << 20
@@ -30,6 +32,11 @@ def delta_of_noise(noise: float) -> float:
     """The step of a noise, one that a file can have. The inverse of `noise_of`."""
     delta = min(max(USUAL * math.sqrt(noise), FINEST), COARSEST)
     return delta_of(delta_code(delta))
+
+
+def delta_of_psnr(psnr: float, channels: int) -> float:
+    """The step at which a photograph has about a PSNR in dB."""
+    return math.sqrt(channels * 10 ** (-psnr / 10) / _ERROR)
 
 
 def point_of_quality(quality: int, latents_per_pixel: float) -> OperatingPoint:

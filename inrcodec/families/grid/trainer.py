@@ -15,7 +15,7 @@ from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.float_grid import FloatGrid
 from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.module import as_torch as as_torch
-from inrcodec.families.grid.plan import GridPlan, delta_of_noise, plan, point_of_delta, point_of_quality
+from inrcodec.families.grid.plan import GridPlan, delta_of_noise, delta_of_psnr, plan, point_of_delta, point_of_quality
 from inrcodec.families.grid.probe import delta_of_bytes
 from inrcodec.families.grid.rounding import GridRounder
 from inrcodec.families.grid.search import BEGUN, FITTED, GridSearch
@@ -50,6 +50,10 @@ class Trainer:
     def at_bytes(self, size: float) -> OperatingPoint:
         """The operating point whose file has about `size` bytes."""
         return point_of_delta(delta_of_bytes(self._codes, size), self._each)
+
+    def at_psnr(self, psnr: float) -> OperatingPoint:
+        """About the operating point of a PSNR."""
+        return point_of_delta(delta_of_psnr(psnr, self._codes.shape[2]), self._each)
 
     def weights_at(self, point: OperatingPoint) -> int:
         """Latents and weights of the picture, whatever the point."""
@@ -127,8 +131,8 @@ class Candidate:
         return None
 
     def prepare(self, plan: GridPlan, psnr: float, monitor: Monitor) -> tuple[float, list[Stage]]:
-        """Nothing comes between fit and rounding."""
-        return psnr, []
+        """Nothing comes between fit and rounding; and a fit whose latents have not settled has no error of its own."""
+        return math.inf, []
 
     def rounder(self, plan: GridPlan, psnr: float) -> GridRounder:
         """What rounds it."""

@@ -50,6 +50,10 @@ class Trainer:
         """The operating point whose file has about `size` bytes; never one larger than the plain samples."""
         return ladder.point_of_bytes(size, *self._shape)
 
+    def at_psnr(self, psnr: float) -> None:
+        """How large a network a PSNR takes only fits of the picture say."""
+        return None
+
     def weights_at(self, point: OperatingPoint) -> int:
         """Weights of the network of a point."""
         return ladder.choose_arch(*self._shape, point.weights_per_pixel).param_count()

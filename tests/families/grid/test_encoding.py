@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import inrcodec
 from inrcodec import EncoderConfig, families, metrics
@@ -15,6 +16,8 @@ from inrcodec.families.grid.settle import descended
 from inrcodec.families.grid.stored import GridNetwork
 from inrcodec.families.grid.trainer import Trainer
 from inrcodec.families.training import TrainerOptions
+from inrcodec.progress import Monitor
+from tests.support.helpers import ROOT
 from tests.support.pictures import waves
 
 FAST = EncoderConfig(effort=1, device="cpu", family="grid")
@@ -75,6 +78,23 @@ def test_a_number_of_bytes_is_kept() -> None:
     encoded = encode_with_report(codes, dataclasses.replace(FAST, effort=2, size=1500))
     assert encoded.met
     assert 0.98 * 1500 <= len(encoded.data) <= 1500
+
+
+@pytest.mark.parametrize("psnr", [25.0, 32.0])
+def test_a_psnr_is_met(psnr: float) -> None:
+    with Image.open(ROOT / "sample_data" / "astronaut.png") as image:
+        codes = np.asarray(image.convert("RGB").crop((90, 30, 186, 110)))
+    encoded = encode_with_report(codes, dataclasses.replace(FAST, psnr=psnr, effort=2))
+    assert encoded.met
+    assert abs(encoded.psnr - psnr) <= 0.1
+
+
+def test_an_encode_that_is_stopped_gives_the_best_so_far() -> None:
+    asked = iter(range(10**6))
+    encoded = encode_with_report(
+        picture(64, 80, 3), dataclasses.replace(FAST, effort=9), Monitor(stopped=lambda: next(asked) > 20)
+    )
+    assert encoded.psnr > 22
 
 
 def test_no_bytes_are_no_target() -> None:
