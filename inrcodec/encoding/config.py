@@ -37,7 +37,7 @@ class EncoderConfig:
     """Target: PSNR of the decoded picture in dB, 5 .. 60, to 0.1 dB, in at most half as many bytes as the picture has
     samples, or 512; see `Encoded.met`."""
     family: str = "siren"
-    """Family of networks: the name of one that is registered, or "auto", the better one (`families.chosen`)."""
+    """Family of networks: the name of one that is registered, or "auto": grids, but for drawings."""
     metadata: tuple[str, ...] = DEFAULT_KINDS
     """Blocks to keep, of "icc", "exif", "xmp": see `metadata.py`."""
     time_limit: float | None = None

@@ -108,7 +108,7 @@ def _encoded(image: ImageLike, config: EncoderConfig, monitor: Monitor, keeper: 
 def trainer_for(codes: NDArray[np.uint8], config: EncoderConfig) -> Trainer:
     """The encode half of the family that `config` names, for a picture (H, W, C)."""
     options = TrainerOptions(config.effort, config.seed, config.prune, 1 if config.psnr is None else 2)
-    half = encode_half(families.chosen(config.family, codes.shape[0] * codes.shape[1]))
+    half = encode_half(families.chosen(config.family, codes))
     return half.Trainer(codes, options, choose_device(config.device))
 
 

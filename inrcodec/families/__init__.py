@@ -7,6 +7,9 @@ network, what the encoder found out of it, and metadata.
 import struct
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from inrcodec.compute.backends import within_memory
 from inrcodec.errors import CorruptError, RequestError
 from inrcodec.families.contract import Architecture as Architecture
@@ -56,15 +59,16 @@ register(SIREN)
 register(GRID)
 
 AUTO = "auto"
-_LEAST_FOR_GRIDS = 4096
-"""Pixels from which on a grid is the better family: it holds detail at fewer bits, but its networks take some too."""
+_OF_A_DRAWING = 0.75
+"""Part of the pixels that equal the one before in their row: more are rarely a photograph's (docs/experiments.md)."""
 
 
-def chosen(name: str, pixels: int) -> Family:
-    """The family of a name, or, of "auto", the better one for a picture of so many pixels. Raises RequestError."""
-    if name == AUTO:
-        return GRID if pixels >= _LEAST_FOR_GRIDS else SIREN
-    return named(name)
+def chosen(name: str, codes: NDArray[np.uint8]) -> Family:
+    """The family of a name, or, of "auto", what suits a picture (H, W, C): grids, but for drawings. RequestError."""
+    if name != AUTO:
+        return named(name)
+    equal = (codes[:, 1:] == codes[:, :-1]).all(2)
+    return SIREN if equal.size and equal.mean() > _OF_A_DRAWING else GRID
 
 
 @dataclass(frozen=True)

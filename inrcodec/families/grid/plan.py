@@ -14,7 +14,7 @@ theirs; and the last part of that, in which they are, and only the networks move
 USUAL, FINEST, COARSEST = 0.2, 0.002, 4.0
 """Steps of level 0: that of quality 50, and the finest and the coarsest that are searched with."""
 _ERROR = 0.042
-"""Squared error of a pixel, summed over its channels, over the square of the step: about 0.3 LAMBDA (docs/experiments.md)."""
+"""Squared error of a pixel, summed over its channels, over the square of the step: about 0.3 of `LAMBDA`."""
 _OF_QUALITY = 0.15
 """By what the step changes in 50 of quality."""
 _BYTES_PER_PIXEL, _PROCESS = 500, 350 << 20

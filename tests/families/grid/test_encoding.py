@@ -107,12 +107,11 @@ def test_a_time_limit_is_kept() -> None:
     assert encoded.psnr > 25
 
 
-def test_auto_takes_grids_for_pictures_with_room_for_them() -> None:
-    small, large = (
-        families.read(inrcodec.encode(picture(side, side, 1), dataclasses.replace(FAST, family="auto"))).network.section
-        for side in (12, 72)
-    )
-    assert (small, large) == (1, 2)
+def test_auto_takes_grids_but_for_drawings() -> None:
+    drawing = np.repeat(picture(24, 4, 3), 8, 1)
+    sections = [families.chosen("auto", codes).section for codes in (picture(12, 12, 1), drawing, drawing[:, :1])]
+    assert sections == [2, 1, 2]
+    assert families.read(inrcodec.encode(drawing, dataclasses.replace(FAST, family="auto"))).network.section == 1
 
 
 def test_steps_are_found_where_the_cost_is_least() -> None:
