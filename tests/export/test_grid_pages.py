@@ -22,8 +22,9 @@ from inrcodec.export.page import _asset, page
 from inrcodec.families import StoredPicture
 from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.colour import components
+from inrcodec.families.grid.delta import delta_code, delta_of
 from inrcodec.families.grid.start import SparseStart
-from inrcodec.families.grid.stored import GridNetwork, delta_code, delta_of
+from inrcodec.families.grid.stored import GridNetwork
 from inrcodec.format import ans
 from tests.export.screen import HEIGHT, WIDTH, apart, at_1x, before_pages, over_checks
 from tests.export.test_page import network_of

@@ -30,7 +30,7 @@ function readStart() {
 function readTensors({ shifts, scales, decoder }) {
   const entries = Object.entries(PICTURE.tensors), sizes = entries.map(([, [rows, columns]]) => rows * columns);
   const indices = sizes.flatMap((size, number) => Array(size).fill(4 * scales[number]));
-  const symbols = new Int32Array(indices.length), prior = new Int16Array(bytesOf(PICTURE.prior).buffer);
+  const symbols = new Int32Array(indices.length), prior = new Int32Array(bytesOf(PICTURE.prior).buffer);
   decoder.take(indices, new Int32Array(indices.length), indices.length, symbols);
   let at = 0;
   return Object.fromEntries(

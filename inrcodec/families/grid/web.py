@@ -27,7 +27,7 @@ def page_parts(arch: GridArch, prior_number: int, delta_code: int, section: byte
         _SCRIPTS,
         {
             "section": base64.b64encode(section).decode(),
-            "prior": base64.b64encode(stream.astype("<i2").tobytes()).decode(),
+            "prior": base64.b64encode(stream.astype("<i4").tobytes()).decode(),
             "tensors": {name: shape if len(shape) == 2 else (1, *shape) for name, shape in arch.tensors.items()},
             "levels": [_level(arch, level) for level in range(arch.levels)],
             "causal": {"luma": LUMA_CAUSAL, "chroma": CHROMA_CAUSAL},
