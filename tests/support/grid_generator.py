@@ -79,5 +79,5 @@ def wild(rng: Rng, shape: tuple[int, int, int]) -> bytes:
         return np.where(rng.random(count) < 0.2, extremes, rng.integers(-9, 10, count)).tolist()  # type: ignore[no-any-return]
 
     return payload(
-        shape, int(rng.choice([0, 1, 63, 64, 127, 128, 1022, 1023])), shifts, scales, in_turn(tensors, latents)
+        shape, int(rng.choice([0, 1, 1023, 64, 127, 128, 1022, 1023])), shifts, scales, in_turn(tensors, latents)
     )

@@ -91,15 +91,19 @@ def tensors_of(height: int, width: int, channels: int) -> dict[str, Labels]:
 
 
 @functools.lru_cache(9)
+def stored_prior(number: int) -> np.ndarray:
+    return np.fromfile(PRIORS / f"prior_{number}.bin", "<i2").astype(int).reshape(2, -1)
+
+
 def largest_of_prior(number: int) -> int:
     """No number of it is larger, at any delta code."""
-    plain, slopes = np.abs(np.load(PRIORS / f"prior_{number}.npy").astype(int))
+    plain, slopes = np.abs(stored_prior(number))
     return int((plain + 2 * slopes).max()) + 1
 
 
 def prior_by_meaning(number: int, delta_code: int) -> dict[tuple[str, Any, Any], int]:
     """The numbers of a prior by tensor, row and column."""
-    pairs = zip(*np.load(PRIORS / f"prior_{number}.npy").tolist(), strict=True)
+    pairs = zip(*stored_prior(number).tolist(), strict=True)
     away = min(max(delta_code - 486, -128), 128)
     numbers = (plain + (slope * away + 32) // 64 for plain, slope in pairs)
     return {

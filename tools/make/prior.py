@@ -1,6 +1,6 @@
 """Train the prior of the grid family: networks that every picture begins with, and that cost no bits.
 
-    python tools/make/prior.py FOLDER --minutes 30 --out prior.npy
+    python tools/make/prior.py FOLDER --minutes 30 --out prior.bin
 
 FOLDER holds photographs, of which crops and reductions of several sizes are taken, each with latents and a step of its
 own; all share the networks, whose numbers are linear in the logarithm of the step (`prior.py`). The search is that of a
@@ -148,13 +148,13 @@ def train(items: list[Item], args: argparse.Namespace, rng: np.random.Generator)
         if epoch % 5 == 0:
             print(f"{epoch} epochs  {time.monotonic() - begun:.0f} s  J {total / len(items):.4f}", flush=True)
     np.savez(args.out.with_suffix(".npz"), *snapshots, flat)
-    np.save(args.out, np.rint(UNIT * flat).astype(np.int16))
+    args.out.write_bytes(np.rint(UNIT * flat).astype("<i2").tobytes())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("prior.npy"))
+    parser.add_argument("--out", type=Path, default=Path("prior.bin"))
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--crops", type=int, default=120)
     parser.add_argument("--until", type=float, default=0.6, help="progress of the annealing to end at")

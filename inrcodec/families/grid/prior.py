@@ -5,10 +5,10 @@ so a number of the networks is linear in the delta code c (`delta.py`): with d =
 
     number + floor((slope d + 32) / 64)                 in units of 2^-12
 
-`prior_1.npy` holds (2, count) int16, all numbers and all slopes, of the tensors of a picture of three channels, without
-gains, in their order and row by row. Of another picture's tensors each number is the one whose row and column mean the
-same there, a component, plane, neighbour, neuron, place or bias; and 0 where three channels have none, as of alpha's
-planes and of alpha's row. All gains are 0.
+`prior_1.bin` holds int16, low byte first, all numbers and then all slopes, of the tensors of a picture of three
+channels, without gains, in their order and row by row. Of another picture's tensors each number is the one whose row
+and column mean the same there, a component, plane, neighbour, neuron, place or bias; and 0 where three channels have
+none, as of alpha's planes and of alpha's row. All gains are 0.
 """
 
 import functools
@@ -23,7 +23,7 @@ from inrcodec.families.grid.tensors import tensors_of
 
 Tensors = dict[str, NDArray[np.int32]]
 """Tensors by name, in units of 2^-12."""
-PRIORS = {1: "prior_1.npy"}
+PRIORS = {1: "prior_1.bin"}
 """File of each prior: its numbers, int16, in the order of the tensors of a picture with colours, without gains."""
 LATEST = 1
 _OCTAVE, _FARTHEST = 64, 128
@@ -33,9 +33,9 @@ _COLOURS = GridArch(1, 1, 3)
 
 @functools.cache
 def _stored(number: int) -> NDArray[np.int16]:
-    with resources.files(__package__).joinpath(PRIORS[number]).open("rb") as file:
-        numbers: NDArray[np.int16] = np.load(file, allow_pickle=False)
-    return numbers
+    """(2, count): numbers, and slopes."""
+    data = resources.files(__package__).joinpath(PRIORS[number]).read_bytes()
+    return np.frombuffer(data, "<i2").reshape(2, -1)
 
 
 def octaves(code: int) -> float:

@@ -14,7 +14,7 @@ from inrcodec import families
 from inrcodec.decoding import describe
 from inrcodec.errors import BitstreamError, CorruptError, LimitError, TruncatedError, UnsupportedError
 from inrcodec.families.contract import Network, Shape
-from inrcodec.families.grid import stored
+from inrcodec.families.grid import context, stored
 from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.delta import DELTA_CODES, USUAL_CODE, delta_code, delta_of
 from inrcodec.families.grid.prior import PRIORS, octaves, prior
@@ -111,7 +111,7 @@ def test_a_prior_is_within_the_bounds_of_weights_and_shared_by_all_channels(
     own, colours = (prior(GridArch.of(Shape(40, 30, count)), number, code) for count in (channels, 3))
     assert set(own) <= set(colours)
     for name, tensor in own.items():
-        assert np.abs(tensor).max(initial=0) <= 1 << 15
+        assert np.abs(tensor).max(initial=0) <= context.MAX_WEIGHT
         assert set(np.abs(tensor).ravel().tolist()) <= {0, *np.abs(colours[name]).ravel().tolist()}
         assert tensor.any() == (name != "gains")
 
