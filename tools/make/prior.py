@@ -29,7 +29,7 @@ from inrcodec.families.grid import anneal, colour
 from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.delta import delta_code
 from inrcodec.families.grid.kit import Kit
-from inrcodec.families.grid.objective import LAMBDA, GridObjective
+from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.prior import octaves
 from inrcodec.families.grid.start import SparseStart
 from inrcodec.families.grid.tensors import UNIT, init, rates, tensors_of
@@ -103,11 +103,12 @@ def step(item: Item, flat: NDArray[np.float32], p: float, rng: np.random.Generat
         return rng.standard_normal(like.shape, dtype=np.float32)
 
     seen, slope = anneal.seen(item.latents, p, draw, np)
-    found = item.objective.gradient(item.split(seen), flat)
+    objective = item.objective
+    found = objective.gradient(item.split(seen), flat)
     gradient = slope * np.concatenate([part.reshape(-1) for part in found.by_latents])
     item.adam.step(item.latents, gradient, LATENT_RATE * anneal.cosine(p, anneal.LEAST_RATE))
     pixels = item.arch.height * item.arch.width
-    j = found.error / (LAMBDA * item.delta**2) + found.bits
+    j = objective.total(found.error, found.bits)
     by_tensors = found.by_tensors / pixels
     tensors_of(item.arch, by_tensors)["gains"][...] = 0
     return j / pixels, by_tensors

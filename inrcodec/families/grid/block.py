@@ -24,7 +24,7 @@ class Block:
     def __init__(self, inputs: int, width: int, points: int, is_sine: bool, xp: Any, empty: Empty) -> None:
         """`xp` is NumPy or torch, `empty` makes its arrays."""
         self._xp, self._is_sine = xp, is_sine
-        self._width, self._inputs_count = width, inputs
+        self._width = width
         self._last = empty(width + inputs + 1, points)
         self._second = empty(width + 1, points)
         self._slopes = [empty(width, points) for _ in range(2)]

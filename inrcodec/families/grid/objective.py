@@ -103,6 +103,10 @@ class GridObjective:
         replicate_edges(self._padded)
         return self._padded
 
+    def total(self, error: float, bits: float) -> float:
+        """J of D and R."""
+        return error / (LAMBDA * self.delta**2) + bits
+
     def value(self, latents: Sequence[Array], flat: Array, run: Run = map) -> tuple[float, float]:
         """D and R."""
         self._arena.reset()

@@ -18,7 +18,7 @@ _ERROR = 0.042
 _OF_QUALITY = 0.15
 """By what the step changes in 50 of quality."""
 _BYTES_PER_PIXEL, _PROCESS = 500, 350 << 20
-"""Memory of an encode: measured (docs/experiments.md)."""
+"""Memory of an encode: by the arrays that are held at once, not measured."""
 _EVALUATIONS, _DRAWS = 50, 8
 """About: evaluations that a rounding takes beside its steps, and the time of a file's laws in evaluations."""
 

@@ -17,7 +17,7 @@ _FIRST = 0.2
 _POWER = 1.3
 """Rates go about as the step to minus this."""
 _BITS_OF_ANY, _BITS_OF_DOUBLING = 2.0, 0.7
-"""Bits of a latent that is not 0, about, and of each doubling of its size (docs/experiments.md)."""
+"""Bits of a latent that is not 0, about, and of each doubling of its size: of astronaut and kodim15 at three steps."""
 _BYTES_OF_NETWORKS = 300
 
 

@@ -17,7 +17,7 @@ from inrcodec.families.contract import StoredPicture
 from inrcodec.families.grid.delta import delta_code, delta_of
 from inrcodec.families.grid.float_grid import FloatGrid
 from inrcodec.families.grid.kit import Kit
-from inrcodec.families.grid.objective import LAMBDA, GridObjective
+from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.plan import ROUND, SETTLE, GridPlan, delta_of_noise
 from inrcodec.families.grid.prior import LATEST
 from inrcodec.families.grid.search import FITTED, GridSearch
@@ -103,8 +103,7 @@ class GridRounder:
         with self._kit.working() as run:
 
             def value(flat: NDArray[np.float32]) -> float:
-                error, bits = objective.value(latents, self._kit.lift(flat), run)
-                return error / (LAMBDA * grid.delta**2) + bits
+                return objective.total(*objective.value(latents, self._kit.lift(flat), run))
 
             steps.choose(self._kit.lower(grid.flat), value)
         return steps

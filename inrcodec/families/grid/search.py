@@ -16,7 +16,7 @@ from inrcodec.errors import CheckpointError
 from inrcodec.families.grid import anneal
 from inrcodec.families.grid.float_grid import FloatGrid, prior_flat
 from inrcodec.families.grid.kit import Kit
-from inrcodec.families.grid.objective import LAMBDA, GridObjective
+from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.plan import ROUND, SETTLE
 from inrcodec.families.grid.tensors import rates, usual_steps
 from inrcodec.fitting.loop import FitConfig
@@ -96,7 +96,7 @@ class GridSearch:
         """Measure the picture with rounded latents: keep them, and the networks, if J is the least."""
         rounded = self._kit.xp.round(self._latents)
         error, bits = self._objective.value(self._grid.split(rounded), self._flat, self._run)
-        j = error / (LAMBDA * self._grid.delta**2) + bits
+        j = self._objective.total(error, bits)
         if j < self._best_j or math.isinf(self._best_j):
             self._best_j, self.best = j, 4 * error / (self._pixels * self._grid.arch.channels)
             self._best = self._latents + 0, self._flat + 0

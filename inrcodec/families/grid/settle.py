@@ -17,7 +17,7 @@ from inrcodec.families.grid import anneal
 from inrcodec.families.grid.distortion import Run
 from inrcodec.families.grid.float_grid import FloatGrid, prior_flat
 from inrcodec.families.grid.kit import Kit
-from inrcodec.families.grid.objective import LAMBDA, GridObjective
+from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.search import shrunk
 from inrcodec.families.grid.tensors import UNIT, rates, steps_of, tensors_of, usual_shift, usual_steps
 from inrcodec.fitting.loop import FitConfig
@@ -128,7 +128,7 @@ class NetworkSearch:
         """Measure the picture at the rounded numbers: keep them if J is the least."""
         seen = self._seen
         error, bits = self._objective.value(self._latents, seen, self._run)
-        j = error / (LAMBDA * self._grid.delta**2) + bits
+        j = self._objective.total(error, bits)
         if j < self._best_j or math.isinf(self._best_j):
             self._best_j, self._best = j, seen
             self.best = 4 * error / (self._pixels * self._grid.arch.channels)

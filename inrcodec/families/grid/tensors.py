@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec.families.grid.arch import WIDTH, GridArch
+from inrcodec.families.grid.arch import CHROMA_WIDTH, LUMA_WIDTH, WIDTH, GridArch
 
 UNIT = 1 << 12
 """Stored numbers are in units of 1 / UNIT."""
@@ -62,7 +62,7 @@ def _init_context(layer: str, tensor: NDArray[np.float32], rng: np.random.Genera
     bound = inputs**-0.5
     if layer == "last":
         tensor[len(tensor) // 2 :, -1] = -1.5
-        width = 16 if len(tensor) == 2 else 12
+        width = LUMA_WIDTH if len(tensor) == 2 else CHROMA_WIDTH
         tensor[:, :width] = rng.uniform(-0.1 * width**-0.5, 0.1 * width**-0.5, (len(tensor), width))
         return
     tensor[:, :-1] = rng.uniform(-bound, bound, (len(tensor), inputs)) * (0.5 if layer == "second" else 1.0)
