@@ -26,8 +26,6 @@ LATENT_RATE, NETWORK_RATE = 0.15, 5e-3
 """Steps of a latent, in its units, and of a network's weight, at first."""
 BITS = 4.0
 """Bits that a difference from the prior takes: so many times log2(1 + its size / its usual step)."""
-BEGUN = 0.0
-"""Progress of annealing at which a fit begins."""
 FITTED = (1 - ROUND) / (1 - SETTLE)
 """Progress of annealing at which a fit ends: from there on latents settle on whole numbers."""
 CLIP = 1.0

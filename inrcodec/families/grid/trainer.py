@@ -18,7 +18,7 @@ from inrcodec.families.grid.module import as_torch as as_torch
 from inrcodec.families.grid.plan import GridPlan, delta_of_noise, delta_of_psnr, plan, point_of_delta, point_of_quality
 from inrcodec.families.grid.probe import delta_of_bytes
 from inrcodec.families.grid.rounding import GridRounder
-from inrcodec.families.grid.search import BEGUN, FITTED, GridSearch
+from inrcodec.families.grid.search import FITTED, GridSearch
 from inrcodec.families.grid.start import SparseStart
 from inrcodec.families.siren.ladder import constant, smallest_bytes
 from inrcodec.families.training import OperatingPoint, TrainerOptions
@@ -120,7 +120,7 @@ class Candidate:
         if not bool(self._grid.latents.any()):
             start = SparseStart(self._grid.arch, self._components, self._grid.delta, self._kit.xp, self._kit.empty)
             self._grid.latents = self._kit.xp.concatenate([level.reshape(-1) for level in start.run()])
-        return GridSearch(self._grid, self._components, config, self._kit, (BEGUN, FITTED))
+        return GridSearch(self._grid, self._components, config, self._kit, (0.0, FITTED))
 
     def stored(self) -> StoredPicture:
         """Any rounding of it, to time how long it takes to draw."""
