@@ -170,6 +170,11 @@ class GridArch:
             shapes |= _network("chroma", 2 * len(CHROMA_CAUSAL) + 7, CHROMA_WIDTH, 4)
         return shapes
 
+    def sizes_of(self, network: str) -> tuple[int, int, int]:
+        """Inputs, neurons of a layer, and outputs of a network."""
+        width, inputs = self.tensors[f"{network}.first"]
+        return inputs - 1, width, self.tensors[f"{network}.last"][0]
+
     def param_count(self) -> int:
         """Number of the networks' weights and biases."""
         return sum(math.prod(shape) for shape in self.tensors.values())

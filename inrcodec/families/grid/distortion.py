@@ -16,7 +16,7 @@ from inrcodec.compute.arena import Array, Empty
 from inrcodec.families.grid.arch import ALPHA, AROUND, FINE, LUMA, WIDTH, GridArch
 from inrcodec.families.grid.block import Block
 
-POINTS = 4096
+POINTS = 6144
 """Points of a band, at most, if it has more than a row."""
 SCALES = {LUMA: (6.0, 6.0, 6.0, 2.0), ALPHA: (4.0, 2.0)}
 """What planes are multiplied by for the synthesis, by group; those of chroma by `CHROMA_SCALE`."""
@@ -101,7 +101,7 @@ class Distortion:
         self._arch, self._scales = arch, scales(arch)
         self._bands = bands(arch.height, arch.width)
         points = max((band.stop - band.start) * arch.width for band in self._bands)
-        self._blocks = Spare(lambda: Block(arch.features, WIDTH, points, True, xp, empty))
+        self._blocks = Spare(lambda: Block(arch.sizes_of("synthesis"), points, True, xp, empty))
 
     def synthesis(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> Array:
         """(components, H, W) of padded planes."""

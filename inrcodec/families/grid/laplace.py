@@ -2,10 +2,11 @@
 
 The mass of a latent q under location m and scale b = exp(s), of [q - 1/2, q + 1/2]; with d = |q - m|
 
-    d <  1/2:  1 - (exp(-(1/2 - d) / b) + exp(-(1/2 + d) / b)) / 2
-    d >= 1/2:  exp(-(d - 1/2) / b) (1 - exp(-1 / b)) / 2
+    d <  1/2:  1 - (u + v) / 2      u = exp(-|d - 1/2| / b)
+    d >= 1/2:  (u - v) / 2          v = exp(-(d + 1/2) / b)
 
-At most `MOST_BITS` + d / 2 bits are charged, as an escape would take about as many.
+whose derivatives are the same on both sides: by d, -(u - v) / 2b, and by s, ((d - 1/2) u - (d + 1/2) v) / 2b. At most
+`MOST_BITS` + d / 2 bits are charged, as an escape would take about as many.
 """
 
 import math
@@ -17,6 +18,8 @@ LOG_SCALES = (-4.0, 5.4)
 """Bounds of s."""
 MOST_BITS = 20.0
 _BITS = 1 / math.log(2)
+_LEAST_MASS, _MOST_NATS = 1e-37, 85.0
+"""What float32 can still tell from nothing."""
 
 
 def bits(q: Array, mean: Array, log_scale: Array, xp: Any) -> tuple[Array, Array, Array, Array]:
@@ -25,25 +28,17 @@ def bits(q: Array, mean: Array, log_scale: Array, xp: Any) -> tuple[Array, Array
     Where s is out of bounds it counts as the bound; its derivative is as of the bound where that leads back, else 0.
     """
     s = xp.clip(log_scale, *LOG_SCALES)
-    rate = xp.exp(-s)
-    apart = q - mean
+    rate, apart = xp.exp(-s), q - mean
     d = xp.abs(apart)
-    far = xp.exp(-xp.abs(d - 0.5) * rate)
-    whole = xp.exp(-rate)
-    is_near = d < 0.5
-    beyond = far * xp.exp(-xp.clip(2 * d, None, 1) * rate)  # exp(-(1/2 + d) / b) where d < 1/2
-    mass = xp.where(is_near, 1 - 0.5 * (far + beyond), 0.5 * (1 - whole))
-    inverse = 1 / mass
-    near_d, far_s = 0.5 * rate * (far - beyond) * inverse, 0.5 * whole * rate * inverse
-    by_d = xp.where(is_near, near_d, rate)
-    near_s = 0.5 * rate * ((0.5 - d) * far + (0.5 + d) * beyond) * inverse
-    by_s = xp.where(is_near, near_s, far_s - (d - 0.5) * rate)
-    nats = -xp.log(mass) + xp.where(is_near, 0, (d - 0.5) * rate)
+    inner, outer = d - 0.5, d + 0.5
+    u, v = xp.exp(-rate * xp.abs(inner)), xp.exp(-rate * outer)
+    mass = (inner < 0) + 0.5 * (xp.copysign(u, inner) - v)
+    mass = xp.clip(mass, _LEAST_MASS, None)
+    nats, rate = -xp.log(mass), 0.5 * rate / mass
     ceiling = (MOST_BITS + d / 2) / _BITS
-    is_over = nats > ceiling
-    by_d = xp.where(is_over, 0.5 / _BITS, by_d)
-    by_s = xp.where(
-        is_over | (log_scale < LOG_SCALES[0]) & (by_s > 0) | (log_scale > LOG_SCALES[1]) & (by_s < 0), 0, by_s
-    )
-    by_q = _BITS * by_d * xp.sign(apart)
+    is_over = nats > xp.clip(ceiling, None, _MOST_NATS)
+    by_d = xp.where(is_over, 0.5 / _BITS, rate * (u - v))
+    by_s = rate * (outer * v - inner * u)
+    by_s = xp.where(is_over | ((log_scale - s) * by_s < 0), 0, by_s)
+    by_q = _BITS * xp.copysign(by_d, apart)
     return _BITS * xp.where(is_over, ceiling, nats), by_q, -by_q, _BITS * by_s

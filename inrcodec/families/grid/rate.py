@@ -11,7 +11,7 @@ from typing import Any
 
 from inrcodec.compute.arena import Array, Empty
 from inrcodec.families.grid import laplace
-from inrcodec.families.grid.arch import BLUE, CHROMA_WIDTH, LUMA, LUMA_WIDTH, RED, GridArch, Together
+from inrcodec.families.grid.arch import BLUE, LUMA, RED, GridArch, Together
 from inrcodec.families.grid.block import Block
 from inrcodec.families.grid.distortion import POINTS, Run, Spare, bands
 
@@ -167,14 +167,10 @@ class Rate:
     def __init__(self, arch: GridArch, xp: Any, empty: Empty, passing: Empty) -> None:
         """`empty` makes what is kept, perhaps in several threads; `passing` what one call needs, in the caller's."""
         self._arch, self._xp, self._empty = arch, xp, passing
-        most, widths = max(POINTS, arch.width), {"luma": LUMA_WIDTH, "chroma": CHROMA_WIDTH}
-        inputs = {name: arch.tensors[f"{name}.first"][1] - 1 for name in arch.networks if name in widths}
-        blocks = {
-            name: Spare(functools.partial(Block, count, widths[name], most, False, xp, empty))
-            for name, count in inputs.items()
-        }
+        most, sizes = max(POINTS, arch.width), {name: arch.sizes_of(name) for name in arch.networks[1:]}
+        blocks = {name: Spare(functools.partial(Block, own, most, False, xp, empty)) for name, own in sizes.items()}
         self._coded = [(each, Coded(each, blocks[each.network], xp)) for each in arch.together()]
-        self._inputs = inputs
+        self._inputs = {name: own[0] for name, own in sizes.items()}
 
     def value(self, latents: Sequence[Array], matrices: Matrices, run: Run = map) -> float:
         """Bits of the latents (components, h, w) of each level."""
