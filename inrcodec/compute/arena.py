@@ -3,7 +3,10 @@
 For arrays of megabytes that takes several times as long as the sums that fill them.
 """
 
-from collections.abc import Callable
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 Array = Any
@@ -13,23 +16,35 @@ Empty = Callable[..., Array]
 
 
 class Arena:
-    """Hands out arrays; after `reset` the same ones again, to whoever asks for the same shapes in the same order."""
+    """Hands out arrays; what was asked for within `passing`, or before `reset`, is handed out again after that."""
 
     def __init__(self, empty: Empty) -> None:
         """`empty` makes an array of a shape."""
         self._empty = empty
-        self._arrays: list[Array] = []
-        self._next = 0
+        self._free: list[Array] = []
+        self._taken: list[Array] = []
 
     def reset(self) -> None:
         """All arrays are free again."""
-        self._next = 0
+        self._give_back(0)
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Arrays that are asked for inside are free again after."""
+        before = len(self._taken)
+        try:
+            yield
+        finally:
+            self._give_back(before)
+
+    def _give_back(self, first: int) -> None:
+        self._free = sorted(self._free + self._taken[first:], key=len)
+        del self._taken[first:]
 
     def empty(self, *shape: int) -> Array:
-        """An array of a shape, which holds anything."""
-        number, self._next = self._next, self._next + 1
-        if number < len(self._arrays) and tuple(self._arrays[number].shape) == shape:
-            return self._arrays[number]
-        del self._arrays[number:]
-        self._arrays.append(self._empty(*shape))
-        return self._arrays[number]
+        """An array of a shape, which holds anything: the smallest that is free, unless it is twice as large or more."""
+        size = math.prod(shape)
+        at = bisect_left(self._free, size, key=len)
+        is_there = at < len(self._free) and len(self._free[at]) < 2 * max(1, size)
+        self._taken.append(self._free.pop(at) if is_there else self._empty(size))
+        return self._taken[-1][:size].reshape(shape)

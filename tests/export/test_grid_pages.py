@@ -23,6 +23,7 @@ from inrcodec.families import StoredPicture
 from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.colour import components
 from inrcodec.families.grid.delta import delta_code, delta_of
+from inrcodec.families.grid.prior import LATEST
 from inrcodec.families.grid.start import SparseStart
 from inrcodec.families.grid.stored import GridNetwork
 from inrcodec.format import ans
@@ -44,7 +45,7 @@ def network_like(codes: NDArray[np.uint8], scale: int = 5) -> GridNetwork:
     latents = tuple(np.rint(each).astype(np.int32) for each in start.run())
     symbols = tuple(rng.integers(-3, 4, shape, np.int32) for shape in arch.tensors.values())
     count = len(symbols)
-    return GridNetwork(arch, 1, code, (6,) * count, (scale,) * count, symbols, latents)
+    return GridNetwork(arch, LATEST, code, (6,) * count, (scale,) * count, symbols, latents)
 
 
 def data_of(channels: int) -> bytes:

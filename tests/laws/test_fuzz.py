@@ -82,7 +82,7 @@ def test_any_bytes_may_stand_in_the_grid_section(payload: bytes) -> None:
 @settings(max_examples=300)
 @given(st.integers(0, 3), st.binary(min_size=10, max_size=10), st.binary(max_size=200))
 def test_any_steps_and_any_stream_may_follow_a_grids_prior_and_delta(pixel: int, steps: bytes, stream: bytes) -> None:
-    read_or_refuse(seal(header(pixel=pixel) + section(2, b"\1\x80\4" + steps + stream)))
+    read_or_refuse(seal(header(pixel=pixel) + section(2, b"\2\x80\4" + steps + stream)))
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)

@@ -74,9 +74,9 @@ def valid() -> Iterator[tuple[str, str, bytes]]:
 def bad() -> Iterator[tuple[str, str, bytes, str, str]]:
     plain, count = grid(), len(tensor_sizes(*SHAPE))
     stream = 3 + count
-    for number in (0, 255):
+    for number in (0, 1, 255):
         data = file(bytes([number]) + plain[1:])
-        yield f"grid_prior_{number}", "a prior of later", data, "UnsupportedError", f"prior: {number} is unknown"
+        yield f"grid_prior_{number}", "another prior", data, "UnsupportedError", f"prior: {number} is unknown"
     for name, made, says in (
         ("empty", b"", "prior: 0 bytes left"),
         ("no_delta", plain[:1], "delta: 0 bytes left"),

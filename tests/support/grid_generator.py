@@ -9,7 +9,7 @@ from tests.support.helpers import header, section, varint
 
 Rng = np.random.Generator
 MAX_SYMBOL, MAX_WEIGHT = 32767, 1 << 16
-MAX_PRIOR = independent_grid.largest_of_prior(1)
+MAX_PRIOR = independent_grid.largest_of_prior(independent_grid.PRIOR)
 TAME, WILD = (1, 2, 3, 5, 8, 13), (21, 24, 25, 33)
 """Sides of pictures that every decoder draws alike, and of such as may be chaotic, which are too large to be drawn."""
 
@@ -25,7 +25,7 @@ def payload(
     shifts: Sequence[int],
     scales: Sequence[int],
     choose: Callable[[int], list[int]],
-    number: int = 1,
+    number: int = independent_grid.PRIOR,
 ) -> bytes:
     """A section whose symbols are chosen, first those of the tensors, then the latents call by call."""
     writer = independent_ans.Writer(choose)

@@ -17,6 +17,8 @@ from tests.support import independent_ans
 from tests.support.independent_bytes import Cursor, fail, within
 
 PRIORS = Path(__file__).parents[2] / "inrcodec" / "families" / "grid"
+PRIOR = 2
+"""The only one there is."""
 
 COMPONENTS = {1: ["luma"], 2: ["luma", "alpha"], 3: ["luma", "red", "blue"], 4: ["luma", "red", "blue", "alpha"]}
 PLANES = [("luma", 0, 6), ("luma", 1, 6), ("luma", 2, 6), ("luma", 3, 2), ("red", 1, 4), ("blue", 1, 4),
@@ -25,6 +27,8 @@ PLANES = [("luma", 0, 6), ("luma", 1, 6), ("luma", 2, 6), ("luma", 3, 2), ("red"
 LAST_GROUP = {"luma": 3, "red": 2, "blue": 2, "alpha": 1}
 AROUND = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
 PLACES = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-2, -1), (-2, 1)]
+HERE = [(0, 0)]
+CROSS = [*HERE, (0, 6), (6, 0), (0, -6), (-6, 0)]
 
 
 class Grid(NamedTuple):
@@ -67,6 +71,24 @@ def on_level(channels: int, level: int) -> list[str]:
     return [one for one in COMPONENTS[channels] if level or one not in ("red", "blue")]
 
 
+def spread_out(step: int) -> list[tuple[int, int]]:
+    """A cell, and places a step away."""
+    return HERE + [(step * dy, step * dx) for dy, dx in AROUND]
+
+
+def sees(component: str, channels: int) -> list[tuple[str, int, tuple[int, int]]]:
+    """What the context network sees of one that it codes, or of both of chroma: (of which, levels above, place)."""
+    if component in ("red", "blue"):
+        both, luma = ["red", "blue"], ["luma"]
+        parts = [(both, 0, PLACES[:4]), (luma, 0, HERE), (both, 1, spread_out(2)), (luma, 1, HERE)]
+    else:
+        own = [component]
+        parts = [(own, 0, PLACES), (own, 1, spread_out(3)), (own, 2, CROSS)]
+        if channels > 2:
+            parts += [(["red", "blue"] if component == "luma" else ["none", "none"], 1, HERE)]
+    return [(one, up, place) for which, up, places in parts for one in which for place in places]
+
+
 def network(name: str, inputs: list[Any], neurons: int, outputs: list[Any]) -> dict[str, Labels]:
     hidden = [("neuron", i) for i in range(neurons)]
     return {
@@ -80,13 +102,11 @@ def tensors_of(height: int, width: int, channels: int) -> dict[str, Labels]:
     """All tensors in their order."""
     gains = [(one, level) for level in range(level_count(height, width)) for one in on_level(channels, level)]
     seen = [*planes_of(channels), *itertools.product("01", AROUND)]
-    coarser = ["own coarser", *(["red coarser", "blue coarser"] if channels > 2 else [])]
     found = {"gains": Labels([0], gains)} | network("synthesis", seen, 16, COMPONENTS[channels])
-    found |= network("luma", [*PLACES, *coarser, "level"], 16, ["mean", "scale"])
+    found |= network("luma", [*sees("luma", channels), "level"], 16, ["mean", "scale"])
     if channels > 2:
-        causal = list(itertools.product(["red", "blue"], PLACES[:4]))
-        sides = ["luma", "red coarser", "blue coarser", "luma coarser", "level", "size", "sizes around"]
-        found |= network("chroma", [*causal, *sides], 12, list(itertools.product(["mean", "scale"], ["red", "blue"])))
+        inputs, both = [*sees("red", channels), "size", "sizes around", "level"], ["red", "blue"]
+        found |= network("chroma", inputs, 12, list(itertools.product(["mean", "scale"], both)))
     return found
 
 
@@ -104,7 +124,7 @@ def largest_of_prior(number: int) -> int:
 def prior_by_meaning(number: int, delta_code: int) -> dict[tuple[str, Any, Any], int]:
     """The numbers of a prior by tensor, row and column."""
     pairs = zip(*stored_prior(number).tolist(), strict=True)
-    away = min(max(delta_code - 486, -128), 128)
+    away = min(max(delta_code - 550, -128), 128)
     numbers = (plain + (slope * away + 32) // 64 for plain, slope in pairs)
     return {
         (name, row, column): next(numbers)
@@ -124,7 +144,7 @@ class Stream(Protocol):
 def read(payload: bytes, height: int, width: int, channels: int) -> tuple[Grid, list[int]]:
     """The section, and all symbols in the order of its stream."""
     cursor, labels = Cursor(payload), tensors_of(height, width, channels)
-    number = within(cursor.byte(), 1, 1, "prior")
+    number = within(cursor.byte(), PRIOR, PRIOR, "prior")
     delta_code = within(cursor.varint(), 0, 1023, "delta code")
     halves = cursor.take(len(labels))
     shifts, scales = [byte // 16 for byte in halves], [byte % 16 for byte in halves]
@@ -168,7 +188,8 @@ class Latents:
         *self._size, self._channels = shape
         self._tensors = tensors
         self._stream, self._told = stream, told
-        self._stand_ins: dict[tuple[str, int], np.ndarray] = {}
+        self._stand_ins: dict[tuple[str, int, int], np.ndarray] = {}
+        """By component, level, and by how many levels they were enlarged; in units of 2^-8."""
 
     def all(self) -> Iterator[tuple[tuple[str, int], np.ndarray]]:
         for level in reversed(range(level_count(*self._size))):
@@ -178,10 +199,10 @@ class Latents:
                     yield from self._grid(level, together)
 
     def _grid(self, level: int, together: list[str]) -> Iterator[tuple[tuple[str, int], np.ndarray]]:
-        height, width = (-(-side // 2**level) for side in self._size)
+        height, width = self._sides(level)
         found = {one: np.zeros((height, width), np.int64) for one in together}
         for one in together:
-            self._stand_ins[one, level] = np.zeros((height, width), np.int64)
+            self._stand_ins[one, level, 0] = np.zeros((height, width), np.int64)
         for wave in range(2 * (height - 1) + width):
             cells = [(y, wave - 2 * y) for y in range(height) if 0 <= wave - 2 * y < width]
             inputs = np.array([self._inputs(level, together, *cell) for cell in cells], np.int64)
@@ -190,43 +211,47 @@ class Latents:
             self._told += symbols
             for (one, cell), symbol in zip(itertools.product(together, cells), symbols, strict=True):
                 found[one][cell] = symbol
-                self._stand_ins[one, level][cell] = stand_in(symbol)
+                self._stand_ins[one, level, 0][cell] = 2**8 * stand_in(symbol)
         for one in together:
+            self._enlarge(one, level)
             yield (one, level), found[one]
 
-    def _at(self, component: str, level: int, y: int, x: int) -> int:
-        """What stands for a latent, in eighths; 0 where there is none."""
-        values = self._stand_ins.get((component, level))
+    def _sides(self, level: int) -> tuple[int, int]:
+        height, width = (-(-side // 2**level) for side in self._size)
+        return height, width
+
+    def _enlarge(self, component: str, level: int) -> None:
+        """To the next two levels; float64 holds all of it."""
+        for up in range(1, min(level, 2) + 1):
+            rows, columns = map(enlargement, self._sides(level - up))
+            larger = rows @ self._stand_ins[component, level - up + 1, up - 1] @ columns.T
+            self._stand_ins[component, level - up, up] = larger.astype(np.int64)
+
+    def _at(self, component: str, level: int, up: int, y: int, x: int) -> int:
+        """0 where there is none."""
+        values = self._stand_ins.get((component, level, up))
         if values is None or not (0 <= y < values.shape[0] and 0 <= x < values.shape[1]):
             return 0
-        return 8 * int(values[y, x])
+        return int(values[y, x])
 
     def _inputs(self, level: int, together: list[str], y: int, x: int) -> list[int]:
-        """In eighths."""
-        places = PLACES[:4] if "red" in together else PLACES
-        causal = [self._at(one, level, y + dy, x + dx) for one in together for dy, dx in places]
-
-        def coarser(component: str) -> int:
-            return self._at(component, level + 1, y // 2, x // 2)
-
-        depth = 8 * 16 * (min(level, 7) - 3)
-        if "red" not in together:
-            (own,) = together
-            chroma = [coarser(one) if own == "luma" else 0 for one in ("red", "blue")] if self._channels > 2 else []
-            return [*causal, coarser(own), *chroma, depth]
-        luma = self._at("luma", level, y, x)
-        near = sum(abs(self._at("luma", level, y + dy, x + dx)) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
-        return [*causal, luma, coarser("red"), coarser("blue"), coarser("luma"), depth, abs(luma), near // 8]
+        """In units of 2^-8."""
+        there = sees(together[0], self._channels)
+        inputs = [self._at(one, level, up, y + dy, x + dx) for one, up, (dy, dx) in there]
+        if "red" in together:
+            sizes = [abs(self._at("luma", level, 0, y + dy, x + dx)) for dy, dx in spread_out(1)]
+            inputs += [sizes[0], sum(sizes) // 8]
+        return [*inputs, 2**8 * 16 * (min(level, 7) - 3)]
 
     def _laws(self, name: str, inputs: np.ndarray) -> tuple[list[int], list[int]]:
-        """Means and scale indices, component by component, of inputs (cells, inputs) in eighths."""
+        """Means and scale indices, component by component, of inputs (cells, inputs) in units of 2^-8."""
         first, second, last = (self._tensors[f"{name}.{layer}"] for layer in ("first", "second", "last"))
         x, one = inputs.T, np.ones((1, len(inputs)), np.int64)
-        z = first @ np.concatenate([x, 8 * 64 * one])
-        h1 = np.where(z >= 0, z // 2**11, z // 2**14)
+        z = first @ np.concatenate([x, 2**8 * 64 * one])
+        h1 = np.where(z >= 0, z // 2**16, z // 2**19)
         z = second @ np.concatenate([h1, 1024 * one])
         h2 = h1 + np.where(z >= 0, z // 2**12, z // 2**15)
-        out = np.clip(last @ np.concatenate([h2, 2 * x, 1024 * one]), -(2**27), 2**27)
+        out = np.clip(last @ np.concatenate([h2, x // 2**4, 1024 * one]), -(2**27), 2**27)
         means, scales = out[: len(out) // 2], out[len(out) // 2 :]
         means = (means + 2**17) // 2**18
         scales = np.clip((20 * (scales + 16850128) + 3 * 2**21) // (3 * 2**22), 0, 63)

@@ -32,16 +32,14 @@ from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.prior import octaves
 from inrcodec.families.grid.start import SparseStart
-from inrcodec.families.grid.tensors import UNIT, init, rates, tensors_of
+from inrcodec.families.grid.tensors import UNIT, init, levels_of, rates, tensors_of
 
 REDUCTIONS = (1.0, 1.7, 2.9)
 SIDES = (96, 128, 192)
-DELTAS = (0.06, 0.6)
+DELTAS = (0.12, 1.2)
 BATCH = 4
 LATENT_RATE, NETWORK_RATE = 0.15, 6e-3
 CLIP = 1.0
-
-
 KIT = Kit(torch.device("cpu"), 0)
 
 
@@ -56,11 +54,6 @@ class Item:
     @property
     def objective(self) -> GridObjective:
         return GridObjective(self.arch, self.target, self.delta, KIT)
-
-    def split(self, flat: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        sizes = [math.prod(shape) for shape in self.arch.shapes]
-        parts = np.split(flat, np.cumsum(sizes)[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, self.arch.shapes, strict=True)]
 
 
 def item_of(codes: NDArray[np.uint8], delta: float) -> Item:
@@ -104,7 +97,7 @@ def step(item: Item, flat: NDArray[np.float32], p: float, rng: np.random.Generat
 
     seen, slope = anneal.seen(item.latents, p, draw, np)
     objective = item.objective
-    found = objective.gradient(item.split(seen), flat)
+    found = objective.gradient(levels_of(item.arch, seen), flat)
     gradient = slope * np.concatenate([part.reshape(-1) for part in found.by_latents])
     item.adam.step(item.latents, gradient, LATENT_RATE * anneal.cosine(p, anneal.LEAST_RATE))
     pixels = item.arch.height * item.arch.width
@@ -125,8 +118,10 @@ def train(items: list[Item], args: argparse.Namespace, rng: np.random.Generator)
     """Until the time is over; the networks are saved as they go."""
     arch = items[0].arch
     gains = math.prod(arch.tensors["gains"])
-    numbers = init(arch, args.seed)[gains:]
-    flat, factors = np.stack([numbers, np.zeros_like(numbers)]), rates(arch)[gains:]
+    factors, numbers = rates(arch)[gains:], init(arch, args.seed)[gains:]
+    flat = np.stack([numbers, np.zeros_like(numbers)])
+    if args.start:
+        flat = [*np.load(args.start).values()][-1]
     adam, begun, epoch = anneal.Adam(flat, np), time.monotonic(), 0
     snapshots: list[NDArray[np.float32]] = []
     while (done := (time.monotonic() - begun) / 60 / args.minutes) < 1:
@@ -160,6 +155,7 @@ def main() -> None:
     parser.add_argument("--crops", type=int, default=120)
     parser.add_argument("--until", type=float, default=0.6, help="progress of the annealing to end at")
     parser.add_argument("--snapshots", type=int, default=10)
+    parser.add_argument("--start", type=Path, help="a .npz of another training of the same sizes: go on from its last")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)

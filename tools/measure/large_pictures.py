@@ -3,12 +3,17 @@
     python tools/measure/large_pictures.py  # estimated from a few timed steps of each network, in 2 minutes
     python tools/measure/large_pictures.py --full  # and whole encodes of the smallest pictures against the estimate
     python tools/measure/large_pictures.py -e 3 --device cuda
+    python tools/measure/large_pictures.py --family grid -e 2 --whole 384x256 1536x1024 4096x3072
 
-The pictures are one photograph at several sizes: time depends on their pixels and weights, not on what they show.
+The pictures are one photograph at several sizes: time depends on their pixels and weights, not on what they show. With
+--whole each of the sizes is encoded at quality 50 in a process of its own: seconds a megapixel, and the peak of memory.
 """
 
 import argparse
+import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -35,16 +40,57 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, default=SAMPLE)
     parser.add_argument("-e", "--effort", type=int, default=5)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--family", default="siren")
     parser.add_argument("--full", action="store_true", help="encode the smallest pictures too")
+    parser.add_argument("--whole", nargs="+", type=size_of, metavar="WxH", help="encode these sizes, and nothing else")
+    parser.add_argument("--one", type=size_of, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.one:
+        return encode_one(options)
+    if options.whole:
+        return print_whole(options.whole)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads of {os.cpu_count()} cores, {options.device}")
     print(f"effort {options.effort}; estimated from 2 to {estimate.MOST_STEPS} timed steps each")
     print(f"{'size':>10}{'Mpixel':>8}{'bpp':>6}{'weights':>10}{'step':>11}{'estimate':>16}")
     for size in SIZES:
         image = photograph(options.picture, size)
         for bpp in RATES:
-            config = EncoderConfig(effort=options.effort, device=options.device, bpp=bpp)
+            config = EncoderConfig(effort=options.effort, device=options.device, bpp=bpp, family=options.family)
             print_row(image, config, encode=options.full and size == SIZES[0])
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """(width, height) of WxH."""
+    width, height = map(int, text.split("x"))
+    return width, height
+
+
+def encode_one(options: argparse.Namespace) -> None:
+    """In a process of its own: what an encode took and gave, as JSON."""
+    image = photograph(options.picture, options.one)
+    config = EncoderConfig(effort=options.effort, device=options.device, family=options.family)
+    start = time.perf_counter()
+    found = encoder.encode_with_report(image, config)
+    print(json.dumps({"seconds": time.perf_counter() - start, "bpp": found.bpp, "psnr": found.psnr}))
+
+
+def print_whole(sizes: list[tuple[int, int]]) -> None:
+    """A line for each size, from a fresh process with the same arguments."""
+    at = sys.argv.index("--whole")
+    others = sys.argv[1:at] + sys.argv[at + 1 + len(sizes) :]
+    print(f"{'size':>10}{'Mpixel':>8}{'seconds':>9}{'a Mpixel':>10}{'peak':>10}{'bpp':>7}{'PSNR':>10}")
+    for width, height in sizes:
+        command = [sys.executable, __file__, *others, "--one", f"{width}x{height}"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert process.stdout
+        found = json.loads(process.stdout.read())
+        _, _, usage = os.wait4(process.pid, 0)
+        pixels, peak = width * height / 1e6, usage.ru_maxrss / 2**20
+        print(
+            f"{width:>5}x{height:<4}{pixels:>8.1f}{found['seconds']:>9.0f}{found['seconds'] / pixels:>10.0f}"
+            f"{peak:>7.2f} GB{found['bpp']:>7.3f}{found['psnr']:>7.2f} dB",
+            flush=True,
+        )
 
 
 def photograph(path: Path, size: tuple[int, int]) -> np.ndarray:

@@ -45,13 +45,13 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".ppm", ".pgm", "
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: all was measured; 1: something failed, the rest is there; 2: wrong arguments; 130: stopped by Ctrl-C."""
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     try:
         settings = Settings(
             options.effort, choose_device(options.device).type, options.seed, options.threads, options.family
         )
-        targets = _targets(options, settings)
+        targets = targets_of(options, settings)
         published = _published(options)
         options.out.mkdir(parents=True, exist_ok=True)
     except (InrError, ValueError, OSError) as error:
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _targets(options: argparse.Namespace, settings: Settings) -> list[Target]:
+def targets_of(options: argparse.Namespace, settings: Settings) -> list[Target]:
     """All that were asked for, each once and known to be possible; quality 50 where none was."""
     kinds = ("quality", "bpp", "size", "psnr")
     asked = [Target(kind, value) for kind in kinds for value in getattr(options, kind) or []]
@@ -156,7 +156,7 @@ def report(results: Results, settings: Settings, options: argparse.Namespace) ->
     print(*rd_tables.tables(results), f"{page}; beside it {', '.join(written)}", sep="\n\n", flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("pictures", nargs="*", type=Path, default=SAMPLES, help="files, or folders of them")

@@ -1,7 +1,7 @@
 """How well pictures scale: larger, against interpolation of their pixels; smaller, against Pillow's filter.
 
     python tools/measure/scaling.py                                  # the photographs of sample_data
-    python tools/measure/scaling.py DIR --bpp 0.5 -e 5 --out out/scaling
+    python tools/measure/scaling.py DIR --bpp 0.5 -e 5 --family grid --out out/scaling
 
 Larger: each picture is reduced to a half and a quarter (Lanczos) and encoded; the file drawn at the full size, and its
 native picture enlarged by Pillow's bicubic and Lanczos filters, are compared with the full size, which is the truth.
@@ -101,9 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("pictures", nargs="*", default=SAMPLES, help="files or folders")
     parser.add_argument("--bpp", type=float, default=0.5)
     parser.add_argument("-e", "--effort", type=int, default=5)
+    parser.add_argument("--family", default="siren")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "scaling")
     options = parser.parse_args(arguments)
-    config = EncoderConfig(bpp=options.bpp, effort=options.effort, device="cpu")
+    config = EncoderConfig(bpp=options.bpp, effort=options.effort, device="cpu", family=options.family)
     rows: dict[int, list[list[float]]] = {2: [], 4: []}
     reduced = []
     print("| picture | times | function | bicubic | Lanczos | drawn at " + " / ".join(map(str, SMALLER)) + " |")

@@ -1,8 +1,9 @@
 // What a section holds: tensors, and latents under the laws of context networks. inrcodec's families/grid/stored.py and
-// context.py specify it in their docstrings. All numbers are integers, or multiples of 2^-6, that doubles hold exactly.
+// context.py specify it in their docstrings. All numbers are integers or multiples of 2^-11, that doubles hold exactly,
+// and floats those that networks see.
 
-const [LUMA, RED, BLUE, ALPHA] = [0, 1, 2, 3];
-const HAS_CHROMA = PICTURE.channels > 2;
+/** Luma; and sources that are no components: the sizes of luma, and eighths of their sums over 3x3 cells. */
+const [LUMA, SIZE, SIZES] = [0, 4, 5];
 const MOST_SYMBOL = 32767, MOST_OUT = 2 ** 27, LN_LEAST_SCALE = 16850128;
 /** a(q) by q + MOST_SYMBOL. */
 const STAND_INS = Int16Array.from({ length: 2 * MOST_SYMBOL + 1 }, (_, at) => {
@@ -72,7 +73,7 @@ class ContextNetwork {
     for (let r = 0; r < width; r++) h1[r] = Math.floor(leak(sums[r]) / 256);
     product(this.second, h1, sums, false);
     for (let r = 0; r < width; r++) h2[r] = h1[r] + Math.floor(leak(sums[r]) / 4096);
-    for (let c = 0; c < x.length - 1; c++) h2[width + c] = 16 * x[c];
+    for (let c = 0; c < x.length - 1; c++) h2[width + c] = Math.floor(16 * x[c]);
     product(this.last, h2, out, false);
     for (let one = 0; one < means.length; one++) {
       const mean = bounded(out[one], MOST_OUT), scale = bounded(out[means.length + one], MOST_OUT);
@@ -86,91 +87,99 @@ class ContextNetwork {
 const leak = (z) => (z >= 0 ? z : z / 8);
 const bounded = (value, most) => Math.min(most, Math.max(-most, value));
 
-/** a(q) of a component's latents on one level, among zeros: two rows above, one below, two columns at each side. */
-class Seen {
-  constructor({ rows, columns }) {
-    this.across = columns + 4;
-    this.values = new Int16Array((rows + 3) * this.across);
-    this.start = 2 * this.across + 2;
+/** What networks see of latents: numbers (rows, columns) by source, level, and levels that they are enlarged by. */
+class Views {
+  /** `latents` are those read so far, by level and component. */
+  constructor(latents) {
+    [this.latents, this.found] = [latents, {}];
   }
 
-  /** An input: the latents (dy, dx) away, or with shift 1 that of the cell of half the size's grid. */
-  tap(shift, dy = 0, dx = 0) {
-    return { values: this.values, across: this.across, start: this.start + dy * this.across + dx, shift };
+  numbers(source, level, up) {
+    return (this.found[[source, level, up]] ??= this.find(source, level, up));
   }
+
+  find(source, level, up) {
+    const size = PICTURE.levels[level], coarser = PICTURE.levels[level + 1], read = this.latents[level][source];
+    if (up && coarser) return enlarge(this.numbers(source, level + 1, up - 1), coarser, size);
+    if (read && !up) return new Float32Array(read).map((q) => STAND_INS[q + MOST_SYMBOL]);
+    if (source === SIZE) return this.numbers(LUMA, level, 0).map(Math.abs);
+    if (source === SIZES) return eighths(this.numbers(SIZE, level, 0), size);
+    return new Float32Array(size.rows * size.columns); // there is no such source, or no such level
+  }
+}
+
+/** Eighths of the sums over 3x3 cells. */
+function eighths(numbers, { rows, columns }) {
+  return numbers.map((_, at) => {
+    const y = Math.floor(at / columns), x = at % columns;
+    let sum = 0;
+    for (let j = Math.max(0, y - 1); j <= Math.min(rows - 1, y + 1); j++) {
+      for (let i = Math.max(0, x - 1); i <= Math.min(columns - 1, x + 1); i++) sum += numbers[j * columns + i];
+    }
+    return sum / 8;
+  });
 }
 
 /** Reads the components of one level that are coded together. */
 class GridReader {
-  /** `own` and `coarser` are what was read before, by component: of this level, and of the one above it. */
-  constructor(together, level, network, own, coarser) {
-    [this.together, this.network, this.own] = [together, network, own];
-    [this.rows, this.columns] = [PICTURE.levels[level].rows, PICTURE.levels[level].columns];
-    for (const one of together) own[one] = new Seen(this);
-    this.latents = together.map(() => new Int16Array(this.rows * this.columns));
-    this.isChroma = together.length > 1;
-    const causal = PICTURE.causal[this.isChroma ? "chroma" : "luma"];
-    this.taps = together.flatMap((one) => causal.map(([dy, dx]) => own[one].tap(0, dy, dx)));
-    if (this.isChroma) this.taps.push(own[LUMA].tap(0));
-    for (const one of this.coarserOnes()) this.taps.push(coarser[one]?.tap(1) ?? null);
-    network.x.fill(0, 0, -1);
-    network.x[this.taps.length] = 16 * (Math.min(level, 7) - 3);
-    network.changed = true;
+  /** `known` are the views of what was read before. */
+  constructor({ components, views }, level, network, known) {
+    const { rows, columns } = PICTURE.levels[level], { margin } = PICTURE, across = columns + 2 * margin;
+    [this.rows, this.columns, this.across, this.network] = [rows, columns, across, network];
+    [this.area, this.start] = [(rows + 2 * margin) * across, margin * (across + 1)];
+    this.latents = components.map(() => new Int16Array(rows * columns));
+    /** The planes of all views, each among zeros; first those of the components, which are still to be read. */
+    this.seen = new Float32Array(views.length * this.area);
+    /** Where the inputs of the first cell are in them. */
+    this.taps = Int32Array.from(
+      views.flatMap(({ source, up, places }, number) => {
+        const start = number * this.area + this.start;
+        if (number >= components.length) this.lay(known.numbers(source, level, up), start);
+        return places.map(([dy, dx]) => start + dy * across + dx);
+      }),
+    );
+    network.put(this.taps.length, 16 * (Math.min(level, 7) - 3));
   }
 
-  /** Components of the coarser level that are seen; null for a place that has none. */
-  coarserOnes() {
-    if (this.isChroma) return [RED, BLUE, LUMA];
-    const [one] = this.together, none = [null, null];
-    return HAS_CHROMA ? [one, ...(one === LUMA ? [RED, BLUE] : none)] : [one];
+  lay(numbers, start) {
+    for (let y = 0, { rows, columns } = this; y < rows; y++) {
+      this.seen.set(numbers.subarray(y * columns, (y + 1) * columns), start + y * this.across);
+    }
   }
 
   /** Read all, wave by wave; yields the latents of each. */
   *read(decoder) {
-    const { rows, columns, together } = this, most = together.length * Math.min(rows, (columns + 1) >> 1);
+    const { rows, columns } = this, together = this.latents.length;
+    const most = together * Math.min(rows, (columns + 1) >> 1);
     [this.scales, this.means, this.symbols] = [0, 1, 2].map(() => new Int32Array(most));
     for (let wave = 0; wave <= 2 * (rows - 1) + columns - 1; wave++) {
       const first = Math.max(0, (wave - columns + 2) >> 1), last = Math.min(rows - 1, wave >> 1);
       const count = last - first + 1;
       for (let y = first; y <= last; y++) this.findLaws(y, wave - 2 * y, y - first, count);
-      decoder.take(this.scales, this.means, count * together.length, this.symbols);
+      decoder.take(this.scales, this.means, count * together, this.symbols);
       for (let y = first; y <= last; y++) this.keep(y, wave - 2 * y, y - first, count);
-      yield count * together.length;
+      yield count * together;
     }
   }
 
   /** The laws of a cell, which is number `at` of `count`. */
   findLaws(y, x, at, count) {
-    const { network, taps } = this;
-    for (let i = 0; i < taps.length; i++) {
-      const tap = taps[i];
-      if (tap) network.put(i, tap.values[(y >> tap.shift) * tap.across + (x >> tap.shift) + tap.start]);
-    }
-    if (this.isChroma) this.seeSizes(y, x, taps.length + 1);
+    const { network, taps, seen } = this, cell = y * this.across + x;
+    for (let i = 0; i < taps.length; i++) network.put(i, seen[taps[i] + cell]);
     network.run();
-    for (let one = 0; one < this.together.length; one++) {
+    for (let one = 0; one < this.latents.length; one++) {
       this.scales[one * count + at] = network.scales[one];
       this.means[one * count + at] = network.means[one];
     }
   }
 
-  /** |a| of luma, and an eighth of the sum of that over 3x3 cells. */
-  seeSizes(y, x, input) {
-    const { values, across, start } = this.own[LUMA], middle = start + y * across + x;
-    let sum = 0;
-    for (let at = middle - across; at <= middle + across; at += across) {
-      sum += Math.abs(values[at - 1]) + Math.abs(values[at]) + Math.abs(values[at + 1]);
-    }
-    this.network.put(input, Math.abs(values[middle]));
-    this.network.put(input + 1, sum / 8);
-  }
-
   keep(y, x, at, count) {
-    this.together.forEach((one, number) => {
-      const q = this.symbols[number * count + at], { values, across, start } = this.own[one];
-      this.latents[number][y * this.columns + x] = q;
-      values[start + y * across + x] = STAND_INS[q + MOST_SYMBOL];
-    });
+    const cell = this.start + y * this.across + x;
+    for (let one = 0; one < this.latents.length; one++) {
+      const q = this.symbols[one * count + at];
+      this.latents[one][y * this.columns + x] = q;
+      this.seen[one * this.area + cell] = STAND_INS[q + MOST_SYMBOL];
+    }
   }
 }
 
@@ -178,19 +187,17 @@ class GridReader {
 function* readLatents(tensors, decoder, latents) {
   const sizeOf = ({ rows, columns, components }) => rows * columns * components.length;
   const total = PICTURE.levels.reduce((sum, level) => sum + sizeOf(level), 0);
-  const networks = { luma: new ContextNetwork(layersOf(tensors, "luma")) };
-  if (HAS_CHROMA) networks.chroma = new ContextNetwork(layersOf(tensors, "chroma"));
-  let coarser = {}, done = 0;
+  const networks = {}, views = new Views(latents);
+  for (const { network } of PICTURE.together) networks[network] = new ContextNetwork(layersOf(tensors, network));
+  let done = 0;
   for (let level = PICTURE.levels.length - 1; level >= 0; level--) {
-    const own = {};
     latents[level] = {};
-    for (const together of [[LUMA], [RED, BLUE], [ALPHA]]) {
-      if (!PICTURE.levels[level].components.includes(together[0])) continue;
-      const network = networks[together.length > 1 ? "chroma" : "luma"];
-      const reader = new GridReader(together, level, network, own, coarser);
+    for (const together of PICTURE.together) {
+      const { network, components } = together;
+      if (!PICTURE.levels[level].components.includes(components[0])) continue;
+      const reader = new GridReader(together, level, networks[network], views);
       for (const count of reader.read(decoder)) yield (done += count) / total;
-      together.forEach((one, number) => (latents[level][one] = reader.latents[number]));
+      components.forEach((one, number) => (latents[level][one] = reader.latents[number]));
     }
-    coarser = own;
   }
 }

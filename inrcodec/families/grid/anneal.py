@@ -6,7 +6,7 @@ the rate is too rough to follow (docs/experiments.md).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inrcodec.compute.arena import Array
@@ -49,21 +49,33 @@ class Adam:
     BETAS = 0.9, 0.95
     EPSILON = 1e-12
 
-    def __init__(self, like: Array, xp: Any) -> None:
-        """Steps arrays like this one."""
-        self._xp = xp
+    def __init__(self, like: Array, xp: Any, pieces: Sequence[slice] = (slice(None),)) -> None:
+        """Steps arrays like this one, piece by piece."""
+        self._xp, self._pieces = xp, pieces
         self.mean, self.square = xp.zeros_like(like), xp.zeros_like(like)
         self.steps = 0
 
-    def step(self, values: Array, gradient: Array, rate: Array | float) -> Array:
-        """Move `values` against the gradient by about `rate` each; what it takes for the gradient's size, (count,)."""
-        keep, keep_square = self.BETAS
+    def step(self, values: Array, gradient: Array, rate: Array | float) -> None:
+        """Move `values` against the gradient by about `rate` each: a number, or of one piece an array."""
         self.steps += 1
-        self.mean *= keep
-        self.mean += (1 - keep) * gradient
-        self.square *= keep_square
-        self.square += (1 - keep_square) * gradient * gradient
-        size = self._xp.sqrt(self.square / (1 - keep_square**self.steps))
+        for piece in self._pieces:
+            self._move(values[piece], gradient[piece], rate, piece)
+
+    def _move(self, values: Array, gradient: Array, rate: Array | float, piece: slice) -> None:
+        keep, keep_square = self.BETAS
+        mean, square = self.mean[piece], self.square[piece]
+        mean *= keep
+        mean += (1 - keep) * gradient
+        square *= keep_square
+        square += (1 - keep_square) * gradient * gradient
+        values -= rate / (1 - keep**self.steps) * mean / self._size(square)
+
+    @property
+    def size(self) -> Array:
+        """What it takes for the gradient's size, (count,)."""
+        return self._size(self.square)
+
+    def _size(self, square: Array) -> Array:
+        size = self._xp.sqrt(square / (1 - self.BETAS[1] ** self.steps))
         size += self.EPSILON
-        values -= rate / (1 - keep**self.steps) * self.mean / size
         return size

@@ -18,15 +18,19 @@ Places (rows, columns) from a cell or pixel:
     AROUND         (-1, -1) (-1, 0) (-1, 1) (0, -1) (0, 1) (1, -1) (1, 0) (1, 1)
     LUMA_CAUSAL    (0, -1) (-1, 0) (-1, -1) (-1, 1) (0, -2) (-2, 0) (-1, -2) (-2, -1) (-2, 1)
     CHROMA_CAUSAL  (0, -1) (-1, 0) (-1, -1) (-1, 1)
+    LUMA_COARSER   (0, 0), and 3 times each of AROUND
+    LUMA_COARSEST  (0, 0) (0, 6) (6, 0) (0, -6) (-6, 0)
+    CHROMA_COARSER (0, 0), and 2 times each of AROUND
 
 Tensors: gains, one for each component of level 0, then of level 1, ..; and of each network, of i inputs, o outputs and
 layers of w neurons, first (w, i + 1), second (w, w + 1), last (o, w + i + 1), whose last column is the bias:
 
     synthesis    i = planes + 16                                      o = components    w = 16
-    luma         i = 11, with colours 13; alpha's network too         o = 2             w = 16
-    chroma       i = 15                                               o = 4             w = 12
+    luma         i = 24, with colours 26; alpha's network too         o = 2             w = 16
+    chroma       i = 31                                               o = 4             w = 12
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,10 +51,32 @@ LUMA_CAUSAL = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), 
 ascends."""
 CHROMA_CAUSAL = LUMA_CAUSAL[:4]
 """The same of each chroma."""
+_HERE = ((0, 0),)
+LUMA_COARSER = _HERE + tuple((3 * dy, 3 * dx) for dy, dx in AROUND)
+"""Places of the next coarser level's latents, enlarged, that the context network of luma or alpha sees."""
+LUMA_COARSEST = ((0, 0), (0, 6), (6, 0), (0, -6), (-6, 0))
+"""The same of the level after that."""
+CHROMA_COARSER = _HERE + tuple((2 * dy, 2 * dx) for dy, dx in AROUND)
+"""Places of each chroma on the next coarser level, enlarged, that the context network of chroma sees."""
 LUMA, RED, BLUE, ALPHA = range(4)
 """The components: luma, two of chroma, alpha."""
+SIZE, SIZES, NOTHING = 4, 5, 6
+"""What else contexts see: the size of luma, an eighth of the sum of that over 3x3 cells, and zeros."""
 _GROUPS = {LUMA: 4, RED: 2, BLUE: 2, ALPHA: 2}
+_CHROMA_SEEN = ((0, CHROMA_CAUSAL), (1, CHROMA_COARSER))
 _COMPONENTS = {1: (LUMA,), 2: (LUMA, ALPHA), 3: (LUMA, RED, BLUE), 4: (LUMA, RED, BLUE, ALPHA)}
+
+
+@dataclass(frozen=True)
+class View:
+    """What a context network sees of one source: a component, `SIZE`, `SIZES` or `NOTHING`."""
+
+    source: int
+    """The source."""
+    up: int
+    """By how many levels it is coarser; it is seen enlarged to the cells that are coded."""
+    places: tuple[tuple[int, int], ...]
+    """Places from the cell that is coded."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +100,17 @@ class Together:
         """The name of their context network."""
         return "chroma" if self.is_chroma else "luma"
 
-    @property
-    def causal(self) -> tuple[tuple[int, int], ...]:
-        """The places before a latent that it sees."""
-        return CHROMA_CAUSAL if self.is_chroma else LUMA_CAUSAL
+    def views(self, has_chroma: bool) -> tuple[View, ...]:
+        """What the network sees, in the order of its inputs, in pictures with colours or without; first the components
+        themselves."""
+        if self.is_chroma:
+            before, coarser = ([View(one, up, places) for one in (RED, BLUE)] for up, places in _CHROMA_SEEN)
+            rest = View(LUMA, 1, _HERE), View(SIZE, 0, _HERE), View(SIZES, 0, _HERE)
+            return (*before, View(LUMA, 0, _HERE), *coarser, *rest)
+        (own,) = self.components
+        chroma = (RED, BLUE) if own == LUMA else (NOTHING, NOTHING)
+        seen = [View(own, up, places) for up, places in enumerate((LUMA_CAUSAL, LUMA_COARSER, LUMA_COARSEST))]
+        return (*seen, *(View(one, 1, _HERE) for one in chroma if has_chroma))
 
 
 @dataclass(frozen=True)
@@ -146,6 +179,15 @@ class GridArch:
             for one in self.on_level(level)
         ]
 
+    @cached_property
+    def parts(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Of each plane the latents that it sums: (level, number among the level's components), from the finest on."""
+        found: list[list[tuple[int, int]]] = [[] for _ in self.planes]
+        for level in range(self.levels):
+            for number, plane in enumerate(self.planes_of(level)):
+                found[plane].append((level, number))
+        return tuple(map(tuple, found))
+
     @property
     def features(self) -> int:
         """Inputs of the synthesis."""
@@ -162,12 +204,12 @@ class GridArch:
 
         The last layer of a network sees its inputs too: its columns are those of the layer before, inputs, bias.
         """
-        context = len(LUMA_CAUSAL) + (3 if self.has_chroma else 1) + 1
         shapes: dict[str, tuple[int, ...]] = {"gains": (sum(shape[0] for shape in self.shapes),)}
         shapes |= _network("synthesis", self.features, WIDTH, len(self.components))
-        shapes |= _network("luma", context, LUMA_WIDTH, 2)
-        if self.has_chroma:
-            shapes |= _network("chroma", 2 * len(CHROMA_CAUSAL) + 7, CHROMA_WIDTH, 4)
+        for together in itertools.islice(self.together(), len(self.networks) - 1):
+            inputs = sum(len(view.places) for view in together.views(self.has_chroma)) + 1
+            width = CHROMA_WIDTH if together.is_chroma else LUMA_WIDTH
+            shapes |= _network(together.network, inputs, width, 2 * len(together.components))
         return shapes
 
     def sizes_of(self, network: str) -> tuple[int, int, int]:

@@ -4,30 +4,33 @@
 grid in waves: wave t = 2 y + x, from 0 to 2 (h - 1) + w - 1, y ascending. A call of the coder (`format/ans.py`) is a
 wave; of chroma all its cells of red, then all of blue.
 
-**Inputs.** a(q) = sign(q) floor(64 asinh(|q|) + 1/2) stands for a latent; outside of a grid, and where there is no
-coarser level, it is 0. Inputs of a cell (y, x) of level l, in this order:
+**Inputs.** a(q) = sign(q) floor(64 asinh(|q|) + 1/2) stands for a latent. Let a_0 of a component be a on the grid of
+level l, a_1 that on level l + 1 enlarged to the grid of level l (`compute/pyramid.py`, not rounded), and a_2 that on
+level l + 2, enlarged to level l + 1 and then to level l. All are 0 outside of the grid, and where there is no such
+level. Inputs at a cell of level l, in this order, latents at places (rows, columns) from the cell (`arch.py`):
 
-    luma, alpha   a at the nine places `LUMA_CAUSAL` on the same grid; a of the same component on level l + 1, at
-                  (y // 2, x // 2), which holds the cell; in pictures with chroma the same of red and of blue, but for
-                  alpha 0; 16 (min(l, 7) - 3)
-    red, blue     a at the four places `CHROMA_CAUSAL` of red, then of blue; a of luma at the cell; a of red, blue and
-                  luma on level l + 1; 16 (min(l, 7) - 3); |a| of luma; an eighth of the sum of that over 3x3 cells
+    luma, alpha   a_0 of the component at `LUMA_CAUSAL`, a_1 at `LUMA_COARSER`, a_2 at `LUMA_COARSEST`; in pictures with
+                  chroma a_1 of red and of blue at the cell, but for alpha 0; 16 (min(l, 7) - 3)
+    red, blue     a_0 of red at `CHROMA_CAUSAL`, of blue too; a_0 of luma at the cell; a_1 of red at
+                  `CHROMA_COARSER`, of blue too; a_1 of luma at the cell; |a_0| of luma there; an eighth of the sum of
+                  that over 3x3 cells, the cell itself and those around it; 16 (min(l, 7) - 3)
 
 **Networks.** Weights are integers in units of 2^-12, at most 2^16 in size, matrices [W | b] (`stored.py`). With x the
 inputs, leak(z) = z where z >= 0, else z / 8, and floors taken element by element:
 
     h1  = floor(leak(first [x; 64]) / 2^8)
     h2  = h1 + floor(leak(second [h1; 1024]) / 2^12)
-    out = last [h2; 16 x; 1024]                          in units of 2^-22, clamped to -2^27 .. 2^27
+    out = last [h2; floor(16 x); 1024]                   in units of 2^-22, clamped to -2^27 .. 2^27
 
 The first half of the outputs are means, the second logarithms of scales, one for each component of the network:
 
     mean         m = floor((out + 2^17) / 2^18)                         in sixteenths
     scale index  s = floor((20 (out + 16850128) + 3 2^21) / (3 2^22)), clamped to 0 .. 63
 
-The second is (ln b - ln 0.018) / 0.15 rounded: the index of the scale b = e^(out / 2^22). All these numbers are
-multiples of 2^-6 below 2^46, or whole and below 2^50, so float64 holds each of them, whatever the order of a sum:
-nothing is rounded but by the floors.
+The second is (ln b - ln 0.018) / 0.15 rounded: the index of the scale b = e^(out / 2^22). What is enlarged once is a
+multiple of 2^-4, twice of 2^-8, and float32 holds it; leak makes of sums of these multiples of 2^-11 below 2^41; all
+else is whole and below 2^51. So float64 holds each number, whatever the order of a sum: nothing is rounded but by the
+floors.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,8 +38,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec.families.grid.arch import LUMA, GridArch, Together
-from inrcodec.families.grid.rate import PAD, chroma_sides, luma_sides
+from inrcodec.compute.arena import Arena
+from inrcodec.families.grid.arch import GridArch, Together
+from inrcodec.families.grid.views import MARGIN, Views, depth
 from inrcodec.format.entropy import MAX_SYMBOL
 
 MAX_WEIGHT = 1 << 16
@@ -88,7 +92,7 @@ class _Network:
         self._h1[:-1, :count] = h1
         h1 += np.floor(_leak(self._second @ self._h1[:, :count]) * 2.0**-12)
         self._last[: self._width, :count] = h1
-        np.multiply(self._x[:-1, :count], _HIDDEN // _INPUT, out=self._last[self._width : -1, :count])
+        np.floor(_HIDDEN // _INPUT * self._x[:-1, :count], out=self._last[self._width : -1, :count])
         out = (self._out @ self._last[:, :count]).clip(-_MOST_OUT, _MOST_OUT)
         half = len(out) // 2
         means = np.floor((out[:half] + 2.0**17) * 2.0**-18)
@@ -103,60 +107,35 @@ def _leak(z: NDArray[np.float64]) -> NDArray[np.float64]:
 def code(arch: GridArch, weights: Weights, exchange: Exchange) -> tuple[NDArray[np.int32], ...]:
     """The latents (components, h, w) of each level, as the exchange gives them, wave by wave."""
     latents = tuple(np.zeros(shape, np.int32) for shape in arch.shapes)
-    coarser: dict[int, NDArray[np.float32]] = {}
-    own: dict[int, NDArray[np.float32]] = {}
-    level = arch.levels
+    views = Views(arch, np, Arena(lambda *shape: np.empty(shape, np.float32)))
     for grid in arch.together():
-        if grid.level != level:
-            coarser, own, level = own, {}, grid.level
-        found = _code_grid(grid, arch.sizes[level], weights[grid.network], coarser, own, exchange)
-        latents[level][grid.part] = found
-        own |= dict(zip(grid.components, stand_in(found), strict=True))
+        found = _code_grid(arch, grid, weights[grid.network], views, exchange)
+        latents[grid.level][grid.part] = found
+        for component, own in zip(grid.components, stand_in(found), strict=True):
+            views.put(component, grid.level, own)
     return latents
 
 
-def _sides(
-    grid: Together,
-    size: tuple[int, int],
-    count: int,
-    coarser: dict[int, NDArray[np.float32]],
-    own: dict[int, NDArray[np.float32]],
-) -> NDArray[np.float32]:
-    """(count, cells): the inputs that are known before a grid is begun."""
-    sides = np.empty((count, *size), np.float32)
-    if grid.is_chroma:
-        chroma_sides(own[LUMA], coarser, grid.level, sides, np)
-        sides[4] *= _INPUT
-    else:
-        luma_sides(grid.components[0], coarser, grid.level, sides)
-        sides[-1] *= _INPUT
-    return sides.reshape(count, -1)
-
-
 def _code_grid(
-    grid: Together,
-    size: tuple[int, int],
-    layers: Sequence[NDArray[np.float64]],
-    coarser: dict[int, NDArray[np.float32]],
-    own: dict[int, NDArray[np.float32]],
-    exchange: Exchange,
+    arch: GridArch, grid: Together, layers: Sequence[NDArray[np.float64]], views: Views, exchange: Exchange
 ) -> NDArray[np.int32]:
     """(components, h, w)."""
-    (height, width), count = size, len(grid.components)
-    across, seen = width + 2 * PAD, len(grid.causal) * count
-    padded = np.zeros((count, (height + PAD) * across), np.float32)
-    places = np.array([dy * across + dx for dy, dx in grid.causal])[:, None]
-    sides = _sides(grid, size, layers[0].shape[1] - 1 - seen, coarser, own)
+    (height, width), count = arch.sizes[grid.level], len(grid.components)
+    planes = np.stack(views.planes(grid))
+    flat, across = planes.reshape(-1), planes.shape[-1]
+    seen = [view.places for view in grid.views(arch.has_chroma)]
+    taps = np.array([i * planes[0].size + dy * across + dx for i, places in enumerate(seen) for dy, dx in places])
+    own = np.arange(count)[:, None] * planes[0].size
     found = np.empty((count, height * width), np.int32)
     network = _Network(layers, min(height, (width + 1) // 2))
     for rows, columns in waves(height, width):
-        cells, at = rows * width + columns, (rows + PAD) * across + columns + PAD
-        inputs = network.inputs(len(cells))
-        inputs[:seen] = padded[:, at + places].reshape(seen, -1)
-        inputs[seen:] = sides[:, cells]
-        symbols = exchange(*network.laws(len(cells))).reshape(count, -1)
-        found[:, cells] = symbols
-        padded[:, at] = _STAND_INS[symbols]
+        at = (rows + MARGIN) * across + columns + MARGIN
+        inputs = network.inputs(len(at))
+        inputs[:-1] = flat[taps[:, None] + at]
+        inputs[-1] = _INPUT * depth(grid.level)
+        symbols = exchange(*network.laws(len(at))).reshape(count, -1)
+        found[:, rows * width + columns] = symbols
+        flat[own + at] = _STAND_INS[symbols]
     return found.reshape(count, height, width)
 
 

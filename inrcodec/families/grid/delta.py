@@ -6,8 +6,8 @@ Sixty-four codes an octave, about 1 % apart, from 2^-10 to 63.5.
 import numpy as np
 
 DELTA_CODES = 1024
-USUAL_CODE = 486
-"""The code of 0.199, the usual step."""
+USUAL_CODE = 550
+"""The code of 0.398, the usual step."""
 
 
 def delta_of(code: int) -> float:

@@ -1,7 +1,5 @@
 """A picture's latents and tensors while they are searched: two flat arrays."""
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +8,7 @@ from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.delta import delta_code
 from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.prior import LATEST, prior
-from inrcodec.families.grid.tensors import UNIT
+from inrcodec.families.grid.tensors import UNIT, levels_of
 
 
 class FloatGrid:
@@ -31,12 +29,7 @@ class FloatGrid:
 
     def split(self, latents: Array) -> list[Array]:
         """Views (components, rows, columns) of each level in such a flat array."""
-        found, at = [], 0
-        for shape in self.arch.shapes:
-            size = math.prod(shape)
-            found.append(latents[at : at + size].reshape(shape))
-            at += size
-        return found
+        return levels_of(self.arch, latents)
 
 
 def prior_flat(arch: GridArch, delta: float, number: int = LATEST) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """The arrays that a search works with: NumPy's on the CPU, where they are faster, elsewhere torch's on its device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from inrcodec.compute.arena import Array
 from inrcodec.compute.torch_backend import chunk_map, is_cpu
 from inrcodec.families.grid.distortion import Run
+
+_PIECE = 1 << 15
+"""Numbers of which a dozen arrays fit a core's cache."""
 
 
 class Kit:
@@ -35,12 +38,18 @@ class Kit:
         """The inverse of `lift`."""
         return np.array(values, np.float32) if self._on_cpu else values.cpu().numpy()
 
-    def normal(self, like: Array, number: int) -> Array:
-        """Normal numbers, as many as in another array: those of step `number`, the same each time."""
+    def normal(self, number: int) -> Callable[[Array], Array]:
+        """What draws normal numbers, as many as an array has: those of step `number`, the same each time."""
         if self._on_cpu:
-            return np.random.default_rng([self._seed, number]).standard_normal(like.shape, dtype=np.float32)
+            draws = np.random.default_rng([self._seed, number])
+            return lambda like: draws.standard_normal(like.shape, dtype=np.float32)
         generator = torch.Generator(self.device).manual_seed((self._seed << 24) + number)
-        return torch.randn(like.shape, generator=generator, device=self.device)
+        return lambda like: torch.randn(like.shape, generator=generator, device=self.device)
+
+    def pieces(self, count: int) -> list[slice]:
+        """So many numbers in pieces that are best worked through one after another."""
+        size = _PIECE if self._on_cpu else max(1, count)
+        return [slice(start, start + size) for start in range(0, count, size)]
 
     @contextmanager
     def working(self) -> Iterator[Run]:

@@ -7,7 +7,7 @@ step of level 0. At the best latents the error of a pixel is a multiple of delta
 suits the error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from inrcodec.families.grid.distortion import Distortion, Run, base, fold_edges,
 from inrcodec.families.grid.rate import Rate
 from inrcodec.families.grid.tensors import network, tensors_of
 
-LAMBDA = 0.14
+LAMBDA = 0.035
 
 
 def level_steps(arch: GridArch, delta: float, gains: Array) -> list[Array]:
@@ -32,25 +32,36 @@ def level_steps(arch: GridArch, delta: float, gains: Array) -> list[Array]:
     return steps
 
 
-def lay_planes(arch: GridArch, scaled: Sequence[Array], out: Array, empty: Empty) -> None:
+def lay_planes(arch: GridArch, scaled: Sequence[Array], out: Array, arena: Arena) -> None:
     """Latents times their steps, level by level, as planes into (planes, H, W)."""
-    planes = empty(len(arch.planes), *arch.sizes[-1])
-    planes[...] = 0
-    for level in range(arch.levels - 1, -1, -1):
-        if level < arch.levels - 1:
-            planes = enlarge(planes, *arch.sizes[level], empty)
-        for number, plane in enumerate(arch.planes_of(level)):
-            planes[plane] += scaled[level][number]
-    out[...] = planes
+    for plane, parts in zip(out, arch.parts, strict=True):
+        with arena.passing():
+            plane[...] = _laid(arch, {level: scaled[level][number] for level, number in parts}, arena.empty)
 
 
-def lay_planes_back(arch: GridArch, gradient: Array, empty: Empty) -> list[Array]:
-    """The adjoint of `lay_planes`: d / d scaled latents of each level, as views of what `empty` made."""
-    found = []
-    for level in range(arch.levels):
-        if level:
-            gradient = enlarge_back(gradient, empty)
-        found.append(gradient[arch.planes_of(level)])
+def _laid(arch: GridArch, parts: Mapping[int, Array], empty: Empty) -> Array | int:
+    """One plane: the parts by level, the coarser ones enlarged, added up."""
+    if not parts:
+        return 0
+    coarsest = max(parts)
+    total = parts[coarsest]
+    for level in range(coarsest - 1, -1, -1):
+        total = enlarge(total, *arch.sizes[level], empty)
+        if level in parts:
+            total += parts[level]
+    return total
+
+
+def lay_planes_back(arch: GridArch, gradient: Array, arena: Arena) -> list[Array]:
+    """The adjoint of `lay_planes`: d / d scaled latents of each level."""
+    found = [arena.empty(*shape) for shape in arch.shapes]
+    for plane, parts in zip(gradient, arch.parts, strict=True):
+        with arena.passing():
+            by_plane, at = plane, 0
+            for level, number in parts:
+                for _ in range(at, level):
+                    by_plane = enlarge_back(by_plane, arena.empty)
+                found[level][number], at = by_plane, level
     return found
 
 
@@ -91,15 +102,18 @@ class GridObjective:
         self.arch, self.delta = arch, delta
         self._xp, self._arena = kit.xp, Arena(kit.empty)
         self.distortion = Distortion(arch, target, kit.xp, kit.empty, kit.lift(base(arch)))
-        self.rate = Rate(arch, kit.xp, kit.empty, self._arena.empty)
+        self.rate = Rate(arch, kit.xp, kit.empty, self._arena)
         shape = len(arch.planes), arch.height + 2, arch.width + 2
         self._padded, self._by_padded = kit.empty(*shape), kit.empty(*shape)
 
-    def planes(self, latents: Sequence[Array], flat: Array) -> Array:
+    def steps(self, flat: Array) -> list[Array]:
+        """Steps of the latents of each level."""
+        return level_steps(self.arch, self.delta, tensors_of(self.arch, flat)["gains"])
+
+    def planes(self, latents: Sequence[Array], steps: Sequence[Array]) -> Array:
         """The padded planes of latents."""
-        steps = level_steps(self.arch, self.delta, tensors_of(self.arch, flat)["gains"])
         scaled = [q * step for q, step in zip(latents, steps, strict=True)]
-        lay_planes(self.arch, scaled, self._padded[:, 1:-1, 1:-1], self._arena.empty)
+        lay_planes(self.arch, scaled, self._padded[:, 1:-1, 1:-1], self._arena)
         replicate_edges(self._padded)
         return self._padded
 
@@ -109,10 +123,18 @@ class GridObjective:
 
     def value(self, latents: Sequence[Array], flat: Array, run: Run = map) -> tuple[float, float]:
         """D and R."""
+        return self.error(latents, flat, run), self.bits(latents, flat, run)
+
+    def error(self, latents: Sequence[Array], flat: Array, run: Run = map) -> float:
+        """D, which no context network changes."""
         self._arena.reset()
-        tensors = tensors_of(self.arch, flat)
-        error = self.distortion.value(self.planes(latents, flat), network(tensors, "synthesis"), run)
-        return error, self.rate.value(latents, self._contexts(tensors), run)
+        synthesis = network(tensors_of(self.arch, flat), "synthesis")
+        return self.distortion.value(self.planes(latents, self.steps(flat)), synthesis, run)
+
+    def bits(self, latents: Sequence[Array], flat: Array, run: Run = map) -> float:
+        """R, which nothing but the context networks and the latents change."""
+        self._arena.reset()
+        return self.rate.value(latents, self._contexts(tensors_of(self.arch, flat)), run)
 
     def _contexts(self, tensors: dict[str, Array]) -> dict[str, list[Array]]:
         return {name: network(tensors, name) for name in self.arch.networks if name != "synthesis"}
@@ -121,12 +143,12 @@ class GridObjective:
         """J, and its derivatives by the latents and by the tensors, flat."""
         self._arena.reset()
         tensors = tensors_of(self.arch, flat)
-        steps = level_steps(self.arch, self.delta, tensors["gains"])
-        padded, weight = self.planes(latents, flat), 1 / (LAMBDA * self.delta**2)
+        steps = self.steps(flat)
+        padded, weight = self.planes(latents, steps), 1 / (LAMBDA * self.delta**2)
         error, grads = self.distortion.gradient(padded, network(tensors, "synthesis"), self._by_padded, run)
         by_planes = fold_edges(self._by_padded)
         by_planes *= weight
-        by_scaled = lay_planes_back(self.arch, by_planes, self._arena.empty)
+        by_scaled = lay_planes_back(self.arch, by_planes, self._arena)
         bits, sums, by_latents = self.rate.gradient(latents, self._contexts(tensors), run)
         gains = []
         for level, (of_rate, scaled, step, q) in enumerate(zip(by_latents, by_scaled, steps, latents, strict=True)):

@@ -11,9 +11,9 @@ from inrcodec.fitting.loop import FitConfig
 STEPS, ROUND, SETTLE = 1600, 0.45, 0.1
 """Steps of all searches at effort 5; the part of them in which latents become whole, after the fit, for one step of
 theirs; and the last part of that, in which they are, and only the networks move."""
-USUAL, FINEST, COARSEST = 0.2, 0.002, 4.0
+USUAL, FINEST, COARSEST = 0.4, 0.004, 8.0
 """Steps of level 0: that of quality 50, and the finest and the coarsest that are searched with."""
-_ERROR = 0.042
+_ERROR = 0.0105
 """Squared error of a pixel, summed over its channels, over the square of the step: about 0.3 of `LAMBDA`."""
 _OF_QUALITY = 0.15
 """By what the step changes in 50 of quality."""

@@ -84,9 +84,7 @@ class GridRounder:
         """Round in earnest."""
         grid, whole = self._scaled(noise), self._plan.round_steps
         annealed, free = round(whole * (1 - SETTLE / ROUND)), round(whole * (1 - _STEPPED * SETTLE / ROUND))
-        search = GridSearch(grid, self._target, self._config(annealed), self._kit, (FITTED, 1.0))
-        optimize(search, "anneal", within(monitor, 0, whole))
-        grid.latents = self._kit.xp.round(grid.latents)
+        self._anneal(grid, self._config(annealed), within(monitor, 0, whole))
         objective = GridObjective(grid.arch, self._target, grid.delta, self._kit)
         steps = Steps(grid, finest=True)
         settling = NetworkSearch(grid, objective, steps, self._config(free - annealed), self._kit, _RATES[0])
@@ -98,12 +96,20 @@ class GridRounder:
         note = f"{int((self._kit.lower(grid.latents) != 0).sum()):,} latents are not 0"
         return stored, [Stage("round", psnr, len(families.write(stored)), note)]
 
+    def _anneal(self, grid: FloatGrid, config: FitConfig, monitor: Monitor) -> None:
+        """To whole latents; the search and its arrays are gone after."""
+        optimize(GridSearch(grid, self._target, config, self._kit, (FITTED, 1.0)), "anneal", monitor)
+        grid.latents = self._kit.xp.round(grid.latents)
+
     def _chosen(self, grid: FloatGrid, objective: GridObjective) -> Steps:
         steps, latents = Steps(grid), grid.split(grid.latents)
         with self._kit.working() as run:
 
-            def value(flat: NDArray[np.float32]) -> float:
-                return objective.total(*objective.value(latents, self._kit.lift(flat), run))
+            def value(name: str, flat: NDArray[np.float32]) -> float:
+                lifted = self._kit.lift(flat)
+                if name == "gains" or name.startswith("synthesis"):
+                    return objective.total(objective.error(latents, lifted, run), 0)
+                return objective.bits(latents, lifted, run)
 
             steps.choose(self._kit.lower(grid.flat), value)
         return steps

@@ -56,7 +56,8 @@ class GridSearch:
         self._best = grid.latents, grid.flat
         self._prior = kit.lift(prior_flat(grid.arch, grid.delta))
         self._rates, self._steps = kit.lift(rates(grid.arch)), kit.lift(usual_steps(grid.arch))
-        self._adams = anneal.Adam(self._latents, kit.xp), anneal.Adam(self._flat, kit.xp)
+        self._pieces = kit.pieces(len(self._latents))
+        self._adams = anneal.Adam(self._latents, kit.xp, self._pieces), anneal.Adam(self._flat, kit.xp)
         self._run: Any = map
 
     @property
@@ -78,17 +79,26 @@ class GridSearch:
         """One full gradient, one step of all latents and networks."""
         self.next = number + 1
         p = anneal.between(self._span, number / self.config.steps)
-        seen, slope = anneal.seen(self._latents, p, lambda like: self._kit.normal(like, number), self._kit.xp)
+        seen, slope = self._seen(p, number)
         found = self._objective.gradient(self._grid.split(seen), self._flat, self._run)
         latents, networks = self._adams
         gradient = found.by_tensors / self._pixels
         clip = min(1.0, CLIP / max(1e-12, float((gradient * gradient).sum()) ** 0.5))
         rate = self._rates * (NETWORK_RATE * anneal.cosine(p, anneal.LEAST_NETWORK_RATE))
-        size = networks.step(self._flat, clip * gradient, rate)
-        self._flat = shrunk(self._flat, self._prior, rate * clip / self._pixels / size, self._steps, self._kit.xp)
+        networks.step(self._flat, clip * gradient, rate)
+        by = rate * clip / self._pixels / networks.size
+        self._flat = shrunk(self._flat, self._prior, by, self._steps, self._kit.xp)
         by_latents = self._kit.xp.concatenate([part.reshape(-1) for part in found.by_latents])
         by_latents *= slope
         latents.step(self._latents, by_latents, LATENT_RATE * anneal.cosine(p, anneal.LEAST_RATE))
+
+    def _seen(self, p: float, number: int) -> tuple[Array, Array]:
+        """What the latents are seen as in a step, and the derivative of that."""
+        seen, slope = (self._kit.xp.empty_like(self._latents) for _ in range(2))
+        draw = self._kit.normal(number)
+        for piece in self._pieces:
+            seen[piece], slope[piece] = anneal.seen(self._latents[piece], p, draw, self._kit.xp)
+        return seen, slope
 
     def evaluate(self) -> None:
         """Measure the picture with rounded latents: keep them, and the networks, if J is the least."""

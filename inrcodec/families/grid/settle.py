@@ -36,6 +36,10 @@ def best_scale(symbols: NDArray[np.int32]) -> tuple[float, int]:
     return min(laws)
 
 
+def _rounded(scaled: NDArray[np.float32]) -> NDArray[np.int32]:
+    return np.rint(scaled).clip(-MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)
+
+
 class Steps:
     """The steps of a picture's tensors, and what they make of its flat array."""
 
@@ -48,31 +52,35 @@ class Steps:
     def symbols(self, flat: NDArray[np.float32]) -> list[NDArray[np.int32]]:
         """The symbols of each tensor."""
         apart = tensors_of(self._arch, flat - self._prior)
-        scaled = (apart[name] * (UNIT / 2.0**shift) for name, shift in self.shifts.items())
-        return [np.rint(each).clip(-MAX_SYMBOL, MAX_SYMBOL).astype(np.int32) for each in scaled]
+        return [_rounded(apart[name] * (UNIT / 2.0**shift)) for name, shift in self.shifts.items()]
 
     @property
     def sizes(self) -> NDArray[np.float32]:
         """The step of each number of the flat array."""
         return steps_of(self._arch, self.shifts)
 
-    def choose(self, flat: NDArray[np.float32], value: Callable[[NDArray[np.float32]], float]) -> None:
-        """Give each tensor in turn the step at which `value`, in bits, and the bits of its symbols are the least.
+    def choose(self, flat: NDArray[np.float32], value: Callable[[str, NDArray[np.float32]], float]) -> None:
+        """Give each tensor in turn the step at which `value` and the bits of its symbols are the least.
 
-        Steps are tried from the usual one on, to either side as long as that helps.
+        `value` is what the tensor of a name changes of J, in bits. Steps are tried from the usual one on, to either
+        side as long as that helps.
         """
         seen = flat.copy()
         whole, own, prior = (tensors_of(self._arch, each) for each in (seen, flat, self._prior))
 
-        def cost(name: str, shift: int) -> float:
+        def symbols_at(name: str, shift: int) -> NDArray[np.int32]:
             step = 2.0**shift / UNIT
-            symbols = np.rint((own[name] - prior[name]) / step).clip(-MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)
+            symbols = _rounded((own[name] - prior[name]) / step)
             whole[name][...] = prior[name] + symbols * np.float32(step)
-            return value(seen) + best_scale(symbols)[0]
+            return symbols
+
+        def cost(name: str, shift: int) -> float:
+            bits, _ = best_scale(symbols_at(name, shift))
+            return value(name, seen) + bits
 
         for name, start in self.shifts.items():
             self.shifts[name] = descended(functools.partial(cost, name), start, *SHIFTS)
-            cost(name, self.shifts[name])
+            symbols_at(name, self.shifts[name])
 
 
 def descended(cost: Callable[[int], float], start: int, least: int, most: int) -> int:
@@ -121,8 +129,9 @@ class NetworkSearch:
         self.next = number + 1
         gradient = self._objective.gradient(self._latents, self._seen, self._run).by_tensors / self._pixels
         rate = self._rates * (self._rate * anneal.cosine(number / self.config.steps, anneal.LEAST_NETWORK_RATE))
-        size = self._adam.step(self._flat, gradient, rate)
-        self._flat = shrunk(self._flat, self._prior, rate / self._pixels / size, self._usual, self._kit.xp)
+        self._adam.step(self._flat, gradient, rate)
+        by = rate / self._pixels / self._adam.size
+        self._flat = shrunk(self._flat, self._prior, by, self._usual, self._kit.xp)
 
     def evaluate(self) -> None:
         """Measure the picture at the rounded numbers: keep them if J is the least."""

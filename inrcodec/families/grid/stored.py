@@ -1,7 +1,7 @@
 """A grid picture as a file stores it: section 0x02. This docstring is a part of the specification in `container.py`.
 
     part          field
-    0x02  GRID    u8       prior, 1: whose tensors the picture's differ from by the symbols (`prior.py`)
+    0x02  GRID    u8       prior, 2: whose tensors the picture's differ from by the symbols (`prior.py`)
                   varint   delta code c, 0 .. 1023: the step of level 0 is (64 + c % 64) 2^(c // 64 - 16)
                   u8       of each tensor: high half k, low half n; gains, then first, second, last of the networks
                            synthesis, luma, and in pictures with colours chroma
@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inrcodec.compute.arena import Arena
 from inrcodec.compute.backends import Backend, EvaluateJet, Evaluator, Precision
 from inrcodec.errors import CorruptError, UnsupportedError
 from inrcodec.families.contract import Family, NetworkFacts, PageParts, Shape, SineLayer
@@ -99,7 +100,7 @@ class GridNetwork:
         steps = level_steps(self.arch, delta_of(self.delta_code), gains)
         scaled = [latents.astype(dtype) * step for latents, step in zip(self.latents, steps, strict=True)]
         out = np.empty((len(self.arch.planes), self.arch.height, self.arch.width), dtype)
-        lay_planes(self.arch, scaled, out, lambda *shape: np.empty(shape, dtype))
+        lay_planes(self.arch, scaled, out, Arena(lambda *shape: np.empty(shape, dtype)))
         return out
 
     def payload(self) -> bytes:

@@ -15,6 +15,16 @@ Array = Any
 """A NumPy array or a torch tensor."""
 
 
+def levels_of(arch: GridArch, latents: Array) -> list[Array]:
+    """Views (components, rows, columns) of each level in a flat array."""
+    found, at = [], 0
+    for shape in arch.shapes:
+        size = math.prod(shape)
+        found.append(latents[at : at + size].reshape(shape))
+        at += size
+    return found
+
+
 def tensors_of(arch: GridArch, flat: Array) -> dict[str, Array]:
     """Views of the tensors in a flat array."""
     found, at = {}, 0

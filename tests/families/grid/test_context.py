@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from inrcodec.compute.arena import Arena
 from inrcodec.families.contract import Shape
 from inrcodec.families.grid import context, tensors
 from inrcodec.families.grid.arch import CHROMA_CAUSAL, LUMA_CAUSAL, GridArch
@@ -124,7 +125,7 @@ def test_the_rate_of_a_search_is_about_that_of_the_file(channels: int, wider: fl
     def empty(*shape: int) -> NDArray[np.float64]:
         return np.empty(shape)
 
-    about = Rate(network.arch, np, empty, empty).value([q.astype(np.float64) for q in latents], matrices)
+    about = Rate(network.arch, np, empty, Arena(empty)).value([q.astype(np.float64) for q in latents], matrices)
     assert exact > 1000
     assert about == pytest.approx(exact, rel=0.01)
 
@@ -163,6 +164,45 @@ def test_the_largest_weights_and_latents_are_summed_exactly_in_any_order(channel
         assert np.array_equal(one[1], other[1])
         assert np.array_equal(one[2], other[2])
         assert np.abs(one[2]).max() <= 16 * MAX_SYMBOL
+
+
+@every_channels
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_the_largest_weights_and_inputs_have_the_laws_of_exact_integers(channels: int, sign: float) -> None:
+    """Whatever the order of a sum, as float64 would lose the last bits of the largest ones first."""
+    rng, hair = np.random.default_rng(0), 2.0**-8
+    for name, layers in weights_of(grid_network(5, 4, channels)).items():
+        most = [np.full(layer.shape, sign * context.MAX_WEIGHT) for layer in layers]
+        most[2][:, 0] -= sign
+        inputs = rng.choice([-1.0, 1.0], (len(layers[0][0]) - 1, 64)) * 800
+        inputs[:, :2] = 800
+        inputs[rng.integers(len(inputs), size=64), range(64)] -= hair
+        network = context._Network(most, 64)
+        network.inputs(64)[...] = inputs
+        for one, other in zip(network.laws(64), exact_laws(most, inputs), strict=True):
+            assert np.array_equal(one, other), name
+
+
+def exact_laws(layers: list[NDArray[np.float64]], inputs: NDArray[np.float64]) -> tuple[Ints, Ints]:
+    """Scale indices and means by Python's integers, inputs in units of 2^-8."""
+    first, second, last = ([[int(weight) for weight in row] for row in layer] for layer in layers)
+    found: list[list[int]] = []
+    for column in inputs.T:
+        x = [int(256 * value) for value in column]
+        h1 = [_leaked(row, [*x, 256 * 64]) // 2**19 for row in first]
+        h2 = [one + _leaked(row, [*h1, 1024]) // 2**15 for one, row in zip(h1, second, strict=True)]
+        ends = [*h2, *(value // 16 for value in x), 1024]
+        outs = [sum(map(int.__mul__, row, ends)) for row in last]
+        found.append([min(max(out, -(2**27)), 2**27) for out in outs])
+    means, scales = np.split(np.array(found).T, 2)
+    indices = ((20 * (scales + 16850128) + 3 * 2**21) // (3 * 2**22)).clip(0, 63)
+    return indices.reshape(-1).astype(np.int32), ((means + 2**17) // 2**18).reshape(-1).astype(np.int32)
+
+
+def _leaked(row: list[int], values: list[int]) -> int:
+    """In eighths."""
+    total = sum(map(int.__mul__, row, values))
+    return 8 * total if total >= 0 else total
 
 
 def reordered(layers: list[NDArray[np.float64]], order: slice) -> list[NDArray[np.float64]]:

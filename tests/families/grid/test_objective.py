@@ -10,12 +10,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from inrcodec.compute.arena import Arena
 from inrcodec.families.contract import Shape
 from inrcodec.families.grid import colour, distortion
 from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.delta import USUAL_CODE
 from inrcodec.families.grid.objective import LAMBDA, Found, GridObjective, lay_planes, lay_planes_back
-from inrcodec.families.grid.prior import prior
+from inrcodec.families.grid.prior import LATEST, prior
 from tests.support.pictures import waves
 
 Floats = NDArray[np.float64]
@@ -45,7 +46,7 @@ class Case:
     def __init__(self, height: int, width: int, channels: int, seed: int = 0) -> None:
         self.arch, rng = GridArch.of(Shape(height, width, channels)), np.random.default_rng(seed)
         self.target = colour.components(waves(height, width, channels, seed)).astype(np.float64)
-        tensors = {name: tensor / 4096 for name, tensor in prior(self.arch, 1, USUAL_CODE).items()}
+        tensors = {name: tensor / 4096 for name, tensor in prior(self.arch, LATEST, USUAL_CODE).items()}
         for name in {"luma.last", "chroma.last"} & set(tensors):
             tensors[name] *= 0.1  # so that no scale is out of bounds, where it has another slope on purpose
         flat = np.concatenate([tensor.reshape(-1) for tensor in tensors.values()])
@@ -136,7 +137,7 @@ def test_the_error_is_that_of_the_picture(channels: int) -> None:
     """D is what the samples' own squared error is, as components are orthonormal."""
     case = Case(13, 7, channels)
     objective, kit = case.objective(Doubles()), Doubles()
-    planes = objective.planes(case.split(case.latents), case.flat)
+    planes = objective.planes(case.split(case.latents), objective.steps(case.flat))
     tensors = case.arch.tensors
     cuts = np.cumsum([math.prod(shape) for shape in tensors.values()])[:-1]
     parts = zip(np.split(case.flat, cuts), tensors.items(), strict=True)
@@ -190,10 +191,10 @@ def test_a_second_gradient_is_not_changed_by_the_first() -> None:
 @sizes
 @every_channels
 def test_laying_planes_back_is_the_adjoint(height: int, width: int, channels: int) -> None:
-    arch, rng, empty = GridArch.of(Shape(height, width, channels)), np.random.default_rng(0), Doubles().empty
+    arch, rng, arena = GridArch.of(Shape(height, width, channels)), np.random.default_rng(0), Arena(Doubles().empty)
     scaled = [rng.normal(size=shape) for shape in arch.shapes]
     gradient = rng.normal(size=(len(arch.planes), height, width))
     planes = np.empty_like(gradient)
-    lay_planes(arch, scaled, planes, empty)
-    back = lay_planes_back(arch, gradient, empty)
+    lay_planes(arch, scaled, planes, arena)
+    back = lay_planes_back(arch, gradient, arena)
     assert np.vdot(planes, gradient) == pytest.approx(sum(map(np.vdot, scaled, back)), rel=1e-12)
