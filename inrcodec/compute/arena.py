@@ -7,12 +7,31 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 Array = Any
 """A NumPy array or a torch tensor."""
 Empty = Callable[..., Array]
 """(sizes of the axes..) -> an array that holds anything."""
+
+
+class Arrays(Protocol):
+    """What makes arrays, and how many points are worked through at once: see `families.grid.kit.Kit`."""
+
+    xp: Any
+    """numpy or torch."""
+    points: int
+    """Points of a band, at most, if it has more than a row."""
+
+    def empty(self, *shape: int) -> Array:
+        """An array of a shape, which holds anything."""
+        ...
+
+    def lift(self, values: NDArray[Any]) -> Array:
+        """A copy of an array, here."""
+        ...
 
 
 class Arena:

@@ -1,6 +1,11 @@
-"""Grid pictures for the tests: random latents under the prior's networks, a little changed."""
+"""Grid pictures for the tests: random latents under the prior's networks, a little changed; and exact arrays."""
+
+import math
+from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from inrcodec.families import StoredPicture
 from inrcodec.families.contract import Shape
@@ -40,3 +45,16 @@ def grid_picture(
 ) -> StoredPicture:
     """A picture of such a network."""
     return StoredPicture(grid_network(height, width, channels, seed, delta, spread, change), height, width)
+
+
+class Doubles:
+    """Arrays in float64, so that finite differences are exact enough."""
+
+    def __init__(self, xp: Any = np, points: int = 4096) -> None:
+        self.xp, self.points = xp, points
+
+    def empty(self, *shape: int) -> Any:
+        return np.full(shape, np.nan) if self.xp is np else torch.full(shape, math.nan, dtype=torch.float64)
+
+    def lift(self, values: NDArray[Any]) -> Any:
+        return self.xp.asarray(np.array(values, np.float64))

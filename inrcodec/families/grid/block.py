@@ -12,13 +12,15 @@ Features come first, (rows, points), and a layer's bias is the last column of it
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from inrcodec.compute.arena import Array, Empty
 
 LEAK = 0.125
 """Slope of a context network's activation below 0."""
 PIECE = 2048
-"""Points of a product, at most: below a million multiplications OpenBLAS has kernels that copy nothing, twice as
-fast."""
+"""Points of a product of NumPy's, at most: for those below a million multiplications OpenBLAS has kernels that copy
+nothing, which are twice as fast."""
 
 
 class Block:
@@ -28,6 +30,7 @@ class Block:
         """`sizes` are those of inputs, layers, outputs; `xp` is NumPy or torch, `empty` makes its arrays."""
         inputs, width, outputs = sizes
         self._xp, self._is_sine, self._width = xp, is_sine, width
+        self._piece = PIECE if xp is np else points
         self._last = empty(width + inputs + 1, points)
         self._second = empty(width + 1, points)
         self._slopes = [empty(width, points) for _ in range(2)]
@@ -88,12 +91,13 @@ class Block:
 
     def _times(self, matrix: Array, points: Array, out: Array) -> Array:
         """matrix points, into `out`."""
-        for start in range(0, points.shape[1], PIECE):
-            piece = slice(start, start + PIECE)
+        for piece in self._pieces(points):
             self._xp.matmul(matrix, points[:, piece], out=out[:, piece])
         return out
 
     def _over_points(self, delta: Array, points: Array) -> Array:
         """The derivative of `_times` by its matrix: the sum over the points of delta's column times theirs."""
-        starts = range(0, points.shape[1], PIECE)
-        return sum(delta[:, start : start + PIECE] @ points[:, start : start + PIECE].T for start in starts)
+        return sum(delta[:, piece] @ points[:, piece].T for piece in self._pieces(points))
+
+    def _pieces(self, points: Array) -> list[slice]:
+        return [slice(start, start + self._piece) for start in range(0, points.shape[1], self._piece)]

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from inrcodec.compute.arena import Array, Empty
+from inrcodec.compute.arena import Array, Arrays
 from inrcodec.families.grid.arch import ALPHA, AROUND, FINE, LUMA, WIDTH, GridArch
 from inrcodec.families.grid.block import Block
 
 POINTS = 6144
-"""Points of a band, at most, if it has more than a row."""
+"""Points of a band, at most, if it has more than a row: what fits a core's cache."""
 SCALES = {LUMA: (6.0, 6.0, 6.0, 2.0), ALPHA: (4.0, 2.0)}
 """What planes are multiplied by for the synthesis, by group; those of chroma by `CHROMA_SCALE`."""
 CHROMA_SCALE = 4.0
@@ -60,9 +60,9 @@ class Spare:
         return used
 
 
-def bands(height: int, width: int) -> list[slice]:
-    """Rows in bands of at most `POINTS` points."""
-    rows = max(1, POINTS // width)
+def bands(height: int, width: int, points: int) -> list[slice]:
+    """Rows in bands of at most so many points, or of one row."""
+    rows = max(1, points // width)
     return [slice(start, min(start + rows, height)) for start in range(0, height, rows)]
 
 
@@ -95,13 +95,13 @@ def fold_edges(padded: Array) -> Array:
 class Distortion:
     """Sum over pixels and components of (synthesis - target)^2."""
 
-    def __init__(self, arch: GridArch, target: Array, xp: Any, empty: Empty, base_of: Array) -> None:
-        """`target` is (components, H, W); `base_of` is `base` as an array of its kind."""
-        self._target, self._xp, self._base = target, xp, base_of
+    def __init__(self, arch: GridArch, target: Array, arrays: Arrays) -> None:
+        """`target` is (components, H, W)."""
+        self._target, self._xp, self._base = target, arrays.xp, arrays.lift(base(arch))
         self._arch, self._scales = arch, scales(arch)
-        self._bands = bands(arch.height, arch.width)
+        self._bands = bands(arch.height, arch.width, arrays.points)
         points = max((band.stop - band.start) * arch.width for band in self._bands)
-        self._blocks = Spare(lambda: Block(arch.sizes_of("synthesis"), points, True, xp, empty))
+        self._blocks = Spare(lambda: Block(arch.sizes_of("synthesis"), points, True, arrays.xp, arrays.empty))
 
     def synthesis(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> Array:
         """(components, H, W) of padded planes."""

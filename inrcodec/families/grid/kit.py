@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from inrcodec.compute.arena import Array
 from inrcodec.compute.torch_backend import chunk_map, is_cpu
-from inrcodec.families.grid.distortion import Run
+from inrcodec.families.grid.distortion import POINTS, Run
 
+_POINTS_OF_DEVICE = 1 << 20
+"""Points of a band where each call is waited for, and memory is plenty: half a gigabyte."""
 _PIECE = 1 << 15
 """Numbers of which a dozen arrays fit a core's cache."""
 
@@ -24,6 +26,8 @@ class Kit:
         self._on_cpu = is_cpu(device)
         self.xp: Any = np if self._on_cpu else torch
         """numpy or torch."""
+        self.points = POINTS if self._on_cpu else _POINTS_OF_DEVICE
+        """Points of a band, at most, if it has more than a row."""
 
     def empty(self, *shape: int) -> Array:
         """An array of a shape, which holds anything."""

@@ -9,14 +9,11 @@ suits the error.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
-from inrcodec.compute.arena import Arena, Array, Empty
+from inrcodec.compute.arena import Arena, Array, Arrays, Empty
 from inrcodec.compute.pyramid import enlarge, enlarge_back
 from inrcodec.families.grid.arch import GridArch
-from inrcodec.families.grid.distortion import Distortion, Run, base, fold_edges, replicate_edges
+from inrcodec.families.grid.distortion import Distortion, Run, fold_edges, replicate_edges
 from inrcodec.families.grid.rate import Rate
 from inrcodec.families.grid.tensors import network, tensors_of
 
@@ -65,21 +62,6 @@ def lay_planes_back(arch: GridArch, gradient: Array, arena: Arena) -> list[Array
     return found
 
 
-class Arrays(Protocol):
-    """What makes arrays: see `kit.Kit`."""
-
-    xp: Any
-    """numpy or torch."""
-
-    def empty(self, *shape: int) -> Array:
-        """An array of a shape, which holds anything."""
-        ...
-
-    def lift(self, values: NDArray[Any]) -> Array:
-        """A copy of an array, here."""
-        ...
-
-
 @dataclass(frozen=True)
 class Found:
     """J of a picture, and its derivatives, in bits."""
@@ -101,8 +83,8 @@ class GridObjective:
         """`target` is (components, H, W), values of an orthonormal space of samples 0 .. 1."""
         self.arch, self.delta = arch, delta
         self._xp, self._arena = kit.xp, Arena(kit.empty)
-        self.distortion = Distortion(arch, target, kit.xp, kit.empty, kit.lift(base(arch)))
-        self.rate = Rate(arch, kit.xp, kit.empty, self._arena)
+        self.distortion = Distortion(arch, target, kit)
+        self.rate = Rate(arch, kit, self._arena)
         shape = len(arch.planes), arch.height + 2, arch.width + 2
         self._padded, self._by_padded = kit.empty(*shape), kit.empty(*shape)
 

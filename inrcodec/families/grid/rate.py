@@ -8,29 +8,27 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inrcodec.compute.arena import Arena, Array, Empty
+from inrcodec.compute.arena import Arena, Array, Arrays
 from inrcodec.families.grid import laplace
 from inrcodec.families.grid.arch import GridArch, Together, View
 from inrcodec.families.grid.block import Block
-from inrcodec.families.grid.distortion import POINTS, Run, Spare, bands
+from inrcodec.families.grid.distortion import Run, Spare, bands
 from inrcodec.families.grid.views import MARGIN, Views, depth
 
 Matrices = Mapping[str, Sequence[Array]]
 """Layers of the context networks by name."""
 
 
-def reach(view: View) -> tuple[int, int]:
-    """How many rows above and below a cell a view reaches."""
-    return -min(dy for dy, _ in view.places), max(dy for dy, _ in view.places)
-
-
 class Coded:
     """A context network over the grids of a level that are coded together."""
 
-    def __init__(self, together: Together, views: Sequence[View], blocks: Spare, xp: Any) -> None:
-        """`views` are what it sees."""
-        self._count, self._level = len(together.components), together.level
+    def __init__(self, together: Together, views: Sequence[View], blocks: Spare, xp: Any, at_once: int) -> None:
+        """`views` are what it sees, `at_once` the points of a band."""
+        self._count, self._level, self._at_once = len(together.components), together.level, at_once
         self._views, self._blocks, self._xp = views, blocks, xp
+        rows = [[dy for dy, _ in view.places] for view in views]
+        self._reach = [(-min(each), max(each)) for each in rows]
+        """How many rows above and below a cell each view reaches."""
 
     def value(self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], run: Run) -> float:
         """Bits of the latents q (components, h, w); `planes` are those of the views."""
@@ -39,7 +37,7 @@ class Coded:
             mean, log_scale = self._laws(block, planes, matrices, band)
             return float(laplace.bits(q[:, band], mean, log_scale, self._xp)[0].sum(dtype=self._xp.float64))
 
-        return sum(run(self._blocks.use(of_band), bands(*q.shape[-2:])))
+        return sum(run(self._blocks.use(of_band), self._bands(q)))
 
     def gradient(
         self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], by_planes: Sequence[Array], run: Run
@@ -61,14 +59,17 @@ class Coded:
             )
 
         total, sums = 0.0, None
-        parts = bands(*q.shape[-2:])
+        parts = self._bands(q)
         for band, (found, grads, halos) in zip(parts, run(self._blocks.use(of_band), parts), strict=True):
             total += found
             sums = grads if sums is None else [one + other for one, other in zip(sums, grads, strict=True)]
-            for view, plane, halo in zip(self._views, by_planes, halos, strict=True):
-                above, below = reach(view)
+            for (above, below), plane, halo in zip(self._reach, by_planes, halos, strict=True):
                 plane[MARGIN + band.start - above : MARGIN + band.stop + below] += halo
         return total, sums or [], by_q
+
+    def _bands(self, q: Array) -> list[slice]:
+        _, height, width = q.shape
+        return bands(height, width, self._at_once)
 
     def _laws(
         self, block: Block, planes: Sequence[Array], matrices: Sequence[Array], band: slice
@@ -89,8 +90,7 @@ class Coded:
         """By a band's inputs -> by each plane, from the first row that its view reaches to the last."""
         rows, width = by_inputs.shape[-2:]
         halos, number = [], 0
-        for view, plane in zip(self._views, like, strict=True):
-            above, below = reach(view)
+        for view, (above, below), plane in zip(self._views, self._reach, like, strict=True):
             halo = self._xp.zeros_like(plane[: above + rows + below])
             for dy, dx in view.places:
                 halo[above + dy : above + dy + rows, MARGIN + dx : MARGIN + dx + width] += by_inputs[number]
@@ -102,13 +102,17 @@ class Coded:
 class Rate:
     """Bits of all latents."""
 
-    def __init__(self, arch: GridArch, xp: Any, empty: Empty, arena: Arena) -> None:
-        """`empty` makes what is kept, perhaps in several threads; `arena` what one call needs, in the caller's."""
-        self._arch, self._xp, self._arena = arch, xp, arena
-        most, sizes = max(POINTS, arch.width), {name: arch.sizes_of(name) for name in arch.networks[1:]}
-        blocks = {name: Spare(functools.partial(Block, own, most, False, xp, empty)) for name, own in sizes.items()}
+    def __init__(self, arch: GridArch, arrays: Arrays, arena: Arena) -> None:
+        """`arrays` makes what is kept, perhaps in several threads; `arena` what one call needs, in the caller's."""
+        self._arch, self._xp, self._arena = arch, arrays.xp, arena
+        points = max(arch.width, min(arrays.points, arch.height * arch.width))
+        blocks = {
+            name: Spare(functools.partial(Block, arch.sizes_of(name), points, False, arrays.xp, arrays.empty))
+            for name in arch.networks[1:]
+        }
         self._coded = [
-            (each, Coded(each, each.views(arch.has_chroma), blocks[each.network], xp)) for each in arch.together()
+            (each, Coded(each, each.views(arch.has_chroma), blocks[each.network], arrays.xp, arrays.points))
+            for each in arch.together()
         ]
 
     def value(self, latents: Sequence[Array], matrices: Matrices, run: Run = map) -> float:

@@ -15,7 +15,7 @@ from inrcodec.families.grid.rate import Rate
 from inrcodec.families.grid.stored import GridNetwork
 from inrcodec.format import ans
 from inrcodec.format.entropy import MAX_SYMBOL
-from tests.support.grids import SIZES, grid_network
+from tests.support.grids import SIZES, Doubles, grid_network
 
 Ints = NDArray[np.int32]
 Call = tuple[Ints, Ints, Ints]
@@ -122,10 +122,8 @@ def test_the_rate_of_a_search_is_about_that_of_the_file(channels: int, wider: fl
     latents = context.code(network.arch, weights, drawn)
     matrices = {name: [layer / tensors.UNIT for layer in layers] for name, layers in weights.items()}
 
-    def empty(*shape: int) -> NDArray[np.float64]:
-        return np.empty(shape)
-
-    about = Rate(network.arch, np, empty, Arena(empty)).value([q.astype(np.float64) for q in latents], matrices)
+    arrays = Doubles()
+    about = Rate(network.arch, arrays, Arena(arrays.empty)).value([q.astype(np.float64) for q in latents], matrices)
     assert exact > 1000
     assert about == pytest.approx(exact, rel=0.01)
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from inrcodec.compute.arena import Arena
 from inrcodec.families.contract import Shape
-from inrcodec.families.grid import colour, distortion
+from inrcodec.families.grid import colour
 from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.delta import USUAL_CODE
 from inrcodec.families.grid.objective import LAMBDA, Found, GridObjective, lay_planes, lay_planes_back
 from inrcodec.families.grid.prior import LATEST, prior
+from tests.support.grids import Doubles
 from tests.support.pictures import waves
 
 Floats = NDArray[np.float64]
@@ -25,19 +26,6 @@ DELTA = 0.07
 SIZES = [(1, 1), (1, 6), (13, 7), (26, 31)]
 sizes = pytest.mark.parametrize(("height", "width"), SIZES)
 every_channels = pytest.mark.parametrize("channels", [1, 2, 3, 4])
-
-
-class Doubles:
-    """Arrays in float64, so that finite differences are exact enough."""
-
-    def __init__(self, xp: Any = np) -> None:
-        self.xp = xp
-
-    def empty(self, *shape: int) -> Any:
-        return np.full(shape, np.nan) if self.xp is np else torch.full(shape, math.nan, dtype=torch.float64)
-
-    def lift(self, values: NDArray[Any]) -> Any:
-        return self.xp.asarray(np.array(values, np.float64))
 
 
 class Case:
@@ -158,22 +146,19 @@ def test_torch_finds_what_numpy_finds(height: int, width: int, channels: int) ->
     np.testing.assert_allclose(one.by_tensors, np.asarray(other.by_tensors), rtol=1e-9, atol=1e-9)
 
 
-def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distortion, "POINTS", 100)
+def test_threads_change_no_bit() -> None:
     case = Case(26, 31, 4)
-    alone = case.found(Doubles())
+    alone = case.found(Doubles(points=100))
     with ThreadPoolExecutor(4) as pool:
-        together = case.found(Doubles(), pool.map)
+        together = case.found(Doubles(points=100), pool.map)
     assert (alone.error, alone.bits) == (together.error, together.bits)
     assert np.array_equal(flattened(alone.by_latents), flattened(together.by_latents))
     assert np.array_equal(alone.by_tensors, together.by_tensors)
 
 
-def test_bands_change_nothing_but_the_order_of_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bands_change_nothing_but_the_order_of_sums() -> None:
     case = Case(26, 31, 3)
-    whole = case.found(Doubles())
-    monkeypatch.setattr(distortion, "POINTS", 31)
-    cut = case.found(Doubles())
+    whole, cut = (case.found(Doubles(points=points)) for points in (4096, 31))
     assert (whole.error, whole.bits) == pytest.approx((cut.error, cut.bits), rel=1e-12)
     np.testing.assert_allclose(flattened(whole.by_latents), flattened(cut.by_latents), rtol=1e-9, atol=1e-9)
 
