@@ -18,9 +18,8 @@ from inrcodec.compute.arena import Array, Empty
 
 LEAK = 0.125
 """Slope of a context network's activation below 0."""
-PIECE = 2048
-"""Points of a product of NumPy's, at most: for those below a million multiplications OpenBLAS has kernels that copy
-nothing, which are twice as fast."""
+PRODUCT = 1_000_000
+"""Multiplications of a product of NumPy's, at most: OpenBLAS has kernels for those that copy nothing, twice as fast."""
 
 
 class Block:
@@ -30,7 +29,8 @@ class Block:
         """`sizes` are those of inputs, layers, outputs; `xp` is NumPy or torch, `empty` makes its arrays."""
         inputs, width, outputs = sizes
         self._xp, self._is_sine, self._width = xp, is_sine, width
-        self._piece = PIECE if xp is np else points
+        largest = max((width + outputs) * (inputs + 1), width * (width + 1))
+        self._piece = PRODUCT // largest if xp is np else points
         self._last = empty(width + inputs + 1, points)
         self._second = empty(width + 1, points)
         self._slopes = [empty(width, points) for _ in range(2)]
