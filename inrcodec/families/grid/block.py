@@ -25,12 +25,17 @@ PRODUCT = 1_000_000
 class Block:
     """Room for a chunk of a network's points: inputs are written to `inputs`, then `forward`, then `backward`."""
 
-    def __init__(self, sizes: tuple[int, int, int], points: int, is_sine: bool, xp: Any, empty: Empty) -> None:
-        """`sizes` are those of inputs, layers, outputs; `xp` is NumPy or torch, `empty` makes its arrays."""
+    def __init__(
+        self, sizes: tuple[int, int, int], points: int, is_sine: bool, xp: Any, empty: Empty, whole: bool = False
+    ) -> None:
+        """`sizes` are those of inputs, layers, outputs; `xp` is NumPy or torch, `empty` makes its arrays.
+
+        With `whole`, products are of all points at once: pieces round otherwise at their ends.
+        """
         inputs, width, outputs = sizes
         self._xp, self._is_sine, self._width = xp, is_sine, width
         largest = max((width + outputs) * (inputs + 1), width * (width + 1))
-        self._piece = PRODUCT // largest if xp is np else points
+        self._piece = points if whole or xp is not np else PRODUCT // largest
         self._last = empty(width + inputs + 1, points)
         self._second = empty(width + 1, points)
         self._slopes = [empty(width, points) for _ in range(2)]

@@ -132,9 +132,8 @@ class GridEvaluator:
         room = max(POINTS, count)
         xp, like = self._backend.xp, self._to_values
         empty = (lambda *shape: np.empty(shape, like.dtype)) if xp is np else like.new_empty
-        return self._blocks.setdefault(
-            room, Spare(lambda: Block(self._arch.sizes_of("synthesis"), room, True, xp, empty))
-        )
+        sizes = self._arch.sizes_of("synthesis")
+        return self._blocks.setdefault(room, Spare(lambda: Block(sizes, room, True, xp, empty, whole=True)))
 
 
 def jet_evaluator(
