@@ -2,9 +2,9 @@
 
     python tools/measure/effort_table.py DIR --scale 0.5 -q 22 36 50 --families grid siren --efforts 1 2 3 4 5
 
-All other arguments are those of rd_curve.py, whose rows it keeps in --out, so that a run that was stopped goes on. A
-line is printed as soon as it is known: mean seconds of an encode, beside as many others as --jobs says, and BD-rates
-against each codec, of every picture, averaged.
+All other arguments are those of rd_curve.py, but for -e, --family and those of its reports. Its rows are kept in --out,
+so that a run that was stopped goes on. A line is printed as soon as it is known: mean seconds of an encode, beside as
+many others as --jobs says, and BD-rates against each codec, of every picture, averaged.
 """
 
 import sys
@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from inrcodec.compute.torch_backend import choose_device
+from inrcodec.errors import InrError
 from tools.measure import rd_curve
 from tools.measure.rate_distortion import rd_summary
 from tools.measure.rate_distortion.rd_summary import Results
@@ -31,32 +32,36 @@ def line(results: Results) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: all was measured; 1: something failed, the rest is there; 130: stopped by Ctrl-C."""
+    """0: all was measured; 1: something failed, the rest is there; 2: wrong arguments; 130: stopped by Ctrl-C."""
     parser = rd_curve.make_parser()
     parser.description = __doc__
     parser.add_argument("--families", nargs="+", default=["grid", "siren"])
     parser.add_argument("--efforts", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        device = choose_device(options.device).type
+        runs = [
+            Settings(effort, device, options.seed, options.threads, family)
+            for family in options.families
+            for effort in options.efforts
+        ]
+        targets = [rd_curve.targets_of(options, settings) for settings in runs]
+        options.out.mkdir(parents=True, exist_ok=True)
+    except (InrError, ValueError, OSError) as error:
+        parser.error(str(error))
     pictures, failed = rd_curve.find_pictures(options.pictures, options.scale)
-    device = choose_device(options.device).type
     codecs = " | ".join(options.codecs)
     print(f"| family | effort | an encode | bpp | PSNR, dB | {codecs} |\n|{'---|' * (5 + len(options.codecs))}")
     try:
-        for family in options.families:
-            for effort in options.efforts:
-                settings = Settings(effort, device, options.seed, options.threads, family)
-                targets = rd_curve.targets_of(options, settings)
-                results = Results(pictures, targets, options.codecs, tuple(sorted(options.range)))
-                failed += rd_curve.measure(results, settings, options)
-                if results.complete():
-                    print(f"| {family} | {effort} | {line(results)} |", flush=True)
+        for settings, asked in zip(runs, targets, strict=True):
+            results = Results(pictures, asked, options.codecs, tuple(sorted(options.range)))
+            failed += rd_curve.measure(results, settings, options)
+            if results.complete():
+                print(f"| {settings.family} | {settings.effort} | {line(results)} |", flush=True)
     except KeyboardInterrupt:
         print(f"\nstopped: the same command goes on from what is in {options.out}", file=sys.stderr)
         return 130
-    for reason in failed:
-        print(f"failed: {reason}", file=sys.stderr)
-    return 1 if failed else 0
+    return rd_curve.told(failed)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\nstopped: what was finished is in {options.out}; the same command goes on from there", file=sys.stderr)
         return 130
+    return told(failed)
+
+
+def told(failed: list[str]) -> int:
+    """Say what failed; the exit status of that."""
     for line in failed:
         print(f"failed: {line}", file=sys.stderr)
     return 1 if failed else 0
