@@ -16,7 +16,7 @@ from inrcodec.encoding.config import EncoderConfig
 from inrcodec.encoding.pilot import Reached
 from inrcodec.errors import CheckpointError
 from inrcodec.families.training import OperatingPoint
-from inrcodec.fitting.state import Keeper, State, below, prefixed, take, take_count
+from inrcodec.fitting.state import FORGETFUL, Keeper, State, below, prefixed, take, take_count
 from inrcodec.installed import __version__
 
 LAYOUT = 2
@@ -107,7 +107,9 @@ class Session:
 
     def settle(self, state: Callable[[], State]) -> None:
         """The fit ended with this state. Another may follow, until `finish`."""
-        self._last = self._whole(state)
+        if self._keeper is not FORGETFUL:  # of a large picture a state takes a while to copy, and half a gigabyte
+            last = state()
+            self._last = self._whole(lambda: last)
 
     def finish(self) -> None:
         """No fit follows the one that has settled: keep its state, and the rest."""

@@ -43,7 +43,7 @@ _APART, _FARTHEST = 1.01, 1e6
 """Least factor between two attempts, and largest between the noise of one and of the next."""
 _EITHER_WAY, _COARSER = (1, -1, 2, -2, 4, -4, 8, -8), (1, 2, 3, 4, 6, 8, 12, 16)
 """Changes of one tensor's q_step code."""
-_LITTLE = 1 << 25
+_LITTLE = 1 << 28
 """Multiplications of drawing a picture once, at most, for it to be drawn a hundred times."""
 _ROOM = 0.98
 """Part of the most bytes that the nearest rounding may take: the tuned one is a little longer."""

@@ -215,8 +215,7 @@ def optimize(search: Search, stage: str = "fit", monitor: Monitor = SILENT, keep
                 evaluated = search.next
                 psnr = psnr_of_mse(search.best, peak=2)
                 monitor.report(Progress(stage, search.next, steps, psnr, begun))
-        last = search.state()
-        keeper.settle(lambda: last)
+        keeper.settle(search.state)
         search.deliver()
     return psnr_of_mse(search.best, peak=2)
 

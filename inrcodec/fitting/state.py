@@ -27,7 +27,10 @@ class Keeper(Protocol):
         """Told between any two steps; until the next begins `state()` gives the state."""
 
     def settle(self, state: Callable[[], State]) -> None:
-        """Told after the last step: all the rest of an encode follows from this state, and may be ended anywhere."""
+        """Told after the last step: all the rest of an encode follows from this state, and may be ended anywhere.
+
+        Once this has returned, `state()` may give another.
+        """
 
 
 class _Forgetful:

@@ -11,6 +11,7 @@ from inrcodec.families import StoredPicture
 from inrcodec.families.contract import Shape
 from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.delta import delta_code
+from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.prior import LATEST
 from inrcodec.families.grid.stored import GridNetwork
 
@@ -58,3 +59,11 @@ class Doubles:
 
     def lift(self, values: NDArray[Any]) -> Any:
         return self.xp.asarray(np.array(values, np.float64))
+
+
+class OfTorch(Kit):
+    """What a GPU works with, on the CPU."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.device("cpu"), 0)
+        self._on_cpu, self.xp = False, torch

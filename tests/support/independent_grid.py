@@ -17,7 +17,7 @@ from tests.support import independent_ans
 from tests.support.independent_bytes import Cursor, fail, within
 
 PRIORS = Path(__file__).parents[2] / "inrcodec" / "families" / "grid"
-PRIOR = 2
+PRIOR = 3
 """The only one there is."""
 
 COMPONENTS = {1: ["luma"], 2: ["luma", "alpha"], 3: ["luma", "red", "blue"], 4: ["luma", "red", "blue", "alpha"]}
@@ -26,7 +26,8 @@ PLANES = [("luma", 0, 6), ("luma", 1, 6), ("luma", 2, 6), ("luma", 3, 2), ("red"
 """(component, its first level, scale); the last one of a component takes all coarser levels too."""
 LAST_GROUP = {"luma": 3, "red": 2, "blue": 2, "alpha": 1}
 AROUND = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
-PLACES = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-2, -1), (-2, 1)]
+PLACES = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-2, -1), (-2, 1),
+          (0, -3), (-3, 0), (-2, 2)]  # fmt: skip
 HERE = [(0, 0)]
 CROSS = [*HERE, (0, 6), (6, 0), (0, -6), (-6, 0)]
 

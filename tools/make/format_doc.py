@@ -20,7 +20,7 @@ INTRODUCTION = """\
 
 Made by `python tools/make/format_doc.py` from the docstrings of the package, which are the specification. The tests
 hold a second decoder that was written from them alone (`tests/support/independent_*.py`, 500 lines of NumPy), and
-golden files, valid and bad (`tests/golden/`). What a prior holds is in `families/grid/prior_2.bin`.
+golden files, valid and bad (`tests/golden/`). What a prior holds is in `families/grid/prior_3.bin`.
 """
 CHAPTERS = (
     ("Container", "format/container"),

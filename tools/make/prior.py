@@ -40,7 +40,8 @@ DELTAS = (0.12, 1.2)
 BATCH = 4
 LATENT_RATE, NETWORK_RATE = 0.15, 6e-3
 CLIP = 1.0
-KIT = Kit(torch.device("cpu"), 0)
+CPU = torch.device("cpu")
+KIT = Kit(CPU, 0)
 
 
 @dataclass
@@ -50,17 +51,18 @@ class Item:
     delta: float
     latents: NDArray[np.float32]
     adam: anneal.Adam
+    noise: Kit
 
     @property
     def objective(self) -> GridObjective:
         return GridObjective(self.arch, self.target, self.delta, KIT)
 
 
-def item_of(codes: NDArray[np.uint8], delta: float) -> Item:
+def item_of(codes: NDArray[np.uint8], delta: float, number: int) -> Item:
     arch, target = GridArch.of(Shape(*codes.shape)), colour.components(codes)
     start = SparseStart(arch, target, delta, np, KIT.empty).run()
     latents = np.concatenate([q.reshape(-1) for q in start]).astype(np.float32)
-    return Item(arch, target, delta, latents, anneal.Adam(latents, np))
+    return Item(arch, target, delta, latents, anneal.Adam(latents, np), Kit(CPU, number))
 
 
 def items_of(folder: Path, crops: int, rng: np.random.Generator) -> list[Item]:
@@ -86,16 +88,12 @@ def items_of(folder: Path, crops: int, rng: np.random.Generator) -> list[Item]:
         if crop.std() > 8 or rng.random() < 0.2:
             found.append(np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop))
     deltas = np.exp(rng.uniform(*np.log(DELTAS), len(found)))
-    return [item_of(codes, float(delta)) for codes, delta in zip(found, deltas, strict=True)]
+    return [item_of(*each, number) for number, each in enumerate(zip(found, map(float, deltas), strict=True))]
 
 
-def step(item: Item, flat: NDArray[np.float32], p: float, rng: np.random.Generator) -> tuple[float, Any]:
+def step(item: Item, flat: NDArray[np.float32], p: float) -> tuple[float, Any]:
     """One step of an item's latents: J a pixel, and the networks' gradient of it."""
-
-    def draw(like: NDArray[np.float32]) -> NDArray[np.float32]:
-        return rng.standard_normal(like.shape, dtype=np.float32)
-
-    seen, slope = anneal.seen(item.latents, p, draw, np)
+    seen, slope = anneal.seen(item.latents, p, item.noise.normal(item.adam.steps), np)
     objective = item.objective
     found = objective.gradient(levels_of(item.arch, seen), flat)
     gradient = slope * np.concatenate([part.reshape(-1) for part in found.by_latents])
@@ -134,7 +132,7 @@ def train(items: list[Item], args: argparse.Namespace, rng: np.random.Generator)
             gradient = np.zeros_like(flat)
             for number in batch:
                 one = items[number]
-                j, by_tensors = step(one, shared(flat, one), args.until * min(done, 1), rng)
+                j, by_tensors = step(one, shared(flat, one), args.until * min(done, 1))
                 own = by_tensors[-len(factors) :] / len(batch)
                 gradient += np.stack([own, np.float32(octaves(delta_code(one.delta))) * own])
                 total += j

@@ -16,7 +16,7 @@ itself.
 Places (rows, columns) from a cell or pixel:
 
     AROUND         (-1, -1) (-1, 0) (-1, 1) (0, -1) (0, 1) (1, -1) (1, 0) (1, 1)
-    LUMA_CAUSAL    (0, -1) (-1, 0) (-1, -1) (-1, 1) (0, -2) (-2, 0) (-1, -2) (-2, -1) (-2, 1)
+    LUMA_CAUSAL    (0, -1) (-1, 0) (-1, -1) (-1, 1) (0, -2) (-2, 0) (-1, -2) (-2, -1) (-2, 1) (0, -3) (-3, 0) (-2, 2)
     CHROMA_CAUSAL  (0, -1) (-1, 0) (-1, -1) (-1, 1)
     LUMA_COARSER   (0, 0), and 3 times each of AROUND
     LUMA_COARSEST  (0, 0) (0, 6) (6, 0) (0, -6) (-6, 0)
@@ -26,7 +26,7 @@ Tensors: gains, one for each component of level 0, then of level 1, ..; and of e
 layers of w neurons, first (w, i + 1), second (w, w + 1), last (o, w + i + 1), whose last column is the bias:
 
     synthesis    i = planes + 16                                      o = components    w = 16
-    luma         i = 24, with colours 26; alpha's network too         o = 2             w = 16
+    luma         i = 27, with colours 29; alpha's network too         o = 2             w = 16
     chroma       i = 31                                               o = 4             w = 12
 """
 
@@ -46,7 +46,10 @@ FINE = 2
 """Planes whose neighbourhoods are seen: the first ones."""
 AROUND = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
 """Places (rows, columns) of the neighbours, in the order of the synthesis's inputs."""
-LUMA_CAUSAL = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-2, -1), (-2, 1))
+LUMA_CAUSAL = (
+    *((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0)),
+    *((-1, -2), (-2, -1), (-2, 1), (0, -3), (-3, 0), (-2, 2)),
+)
 """Places of the latents before one of luma or alpha that its context network sees; all before it, wherever t = 2 y + x
 ascends."""
 CHROMA_CAUSAL = LUMA_CAUSAL[:4]

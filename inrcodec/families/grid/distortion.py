@@ -119,12 +119,20 @@ class Distortion:
 
     def value(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> float:
         """The sum."""
+        return float(self.by_pixel(padded, matrices, run).sum(dtype=self._xp.float64))
+
+    def by_pixel(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> Array:
+        """(H, W): its part at each pixel."""
         effective = [*matrices[:2], matrices[2] + self._base]
+        out = self._xp.empty_like(self._target[0])
 
-        def of_band(block: Block, band: slice) -> float:
-            return self._square(self._error(block, band, padded, effective))
+        def measure(block: Block, band: slice) -> None:
+            error = self._error(block, band, padded, effective)
+            error *= error
+            out[band] = error.sum(0).reshape(-1, self._arch.width)
 
-        return sum(run(self._blocks.use(of_band), self._bands))
+        list(run(self._blocks.use(measure), self._bands))
+        return out
 
     def _error(self, block: Block, band: slice, padded: Array, matrices: Sequence[Array]) -> Array:
         """(components, points) of a band: synthesis - target."""
@@ -133,9 +141,6 @@ class Distortion:
         error = block.forward(matrices, rows * width)
         error -= self._target[:, band].reshape(len(error), -1)
         return error
-
-    def _square(self, error: Array) -> float:
-        return float(self._xp.vdot(error.reshape(-1), error.reshape(-1)))
 
     def gradient(
         self, padded: Array, matrices: Sequence[Array], into: Array, run: Run = map
@@ -157,7 +162,7 @@ class Distortion:
         """Error and gradients of a band; those by the fine planes with a row before and after, for others to add to."""
         rows, width, planes = band.stop - band.start, self._arch.width, len(self._scales)
         error = self._error(block, band, padded, matrices)
-        total = self._square(error)
+        total = float(self._xp.vdot(error.reshape(-1), error.reshape(-1)))
         error *= 2
         grads, by_inputs = block.backward(matrices, error)
         by_inputs = by_inputs.reshape(-1, rows, width)

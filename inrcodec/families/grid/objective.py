@@ -118,6 +118,18 @@ class GridObjective:
         self._arena.reset()
         return self.rate.value(latents, self._contexts(tensors_of(self.arch, flat)), run)
 
+    def by_cell(self, latents: Sequence[Array], flat: Array, coarsest: int, run: Run = map) -> list[Array]:
+        """J where it arises: on the cells of each level up to `coarsest` the bits of its latents, (h, w), and on those
+        of level 0, which are the pixels, their error too."""
+        self._arena.reset()
+        tensors = tensors_of(self.arch, flat)
+        padded = self.planes(latents, self.steps(flat))
+        error = self.distortion.by_pixel(padded, network(tensors, "synthesis"), run)
+        found = self.rate.by_cell(latents, self._contexts(tensors), coarsest, run)
+        error *= 1 / (LAMBDA * self.delta**2)
+        found[0] += error
+        return found
+
     def _contexts(self, tensors: dict[str, Array]) -> dict[str, list[Array]]:
         return {name: network(tensors, name) for name in self.arch.networks if name != "synthesis"}
 

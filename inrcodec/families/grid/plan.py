@@ -8,17 +8,17 @@ from inrcodec.families.grid.delta import delta_code, delta_of
 from inrcodec.families.training import OperatingPoint, Timing, TrainerOptions
 from inrcodec.fitting.loop import FitConfig
 
-STEPS, ROUND, SETTLE = 1600, 0.45, 0.1
-"""Steps of all searches at effort 5; the part of them in which latents become whole, after the fit, for one step of
-theirs; and the last part of that, in which they are, and only the networks move."""
+STEPS, ROUND, TRY, SETTLE = 1200, 0.5, 0.1, 0.1
+"""Steps of all searches at effort 5; the part of them after the fit, in which latents become whole for one step of
+theirs; and the last parts of that, in which they are: first some are tried a unit away, then only networks move."""
 USUAL, FINEST, COARSEST = 0.4, 0.004, 8.0
 """Steps of level 0: that of quality 50, and the finest and the coarsest that are searched with."""
 _ERROR = 0.0105
 """Squared error of a pixel, summed over its channels, over the square of the step: about 0.3 of `LAMBDA`."""
 _OF_QUALITY = 0.15
 """By what the step changes in 50 of quality."""
-_BYTES_PER_PIXEL, _PROCESS = 500, 350 << 20
-"""Memory of an encode: by the arrays that are held at once, not measured."""
+_BYTES_PER_PIXEL, _PROCESS = 300, 350 << 20
+"""Memory of an encode: its arrays, about, which `tools/measure/large_pictures.py --whole` measures, and the rest."""
 _EVALUATIONS, _DRAWS = 50, 8
 """About: evaluations that a rounding takes beside its steps, and the time of a file's laws in evaluations."""
 

@@ -5,7 +5,7 @@ so a number of the networks is linear in the delta code c (`delta.py`): with d =
 
     number + floor((slope d + 32) / 64)                 in units of 2^-12
 
-`prior_2.bin` holds int16, low byte first, all numbers and then all slopes, of the tensors of a picture of three
+`prior_3.bin` holds int16, low byte first, all numbers and then all slopes, of the tensors of a picture of three
 channels, without gains, in their order and row by row. Of another picture's tensors each number is the one whose row
 and column mean the same there, a component, plane, neighbour, neuron, place or bias; and 0 where three channels have
 none, as of alpha's planes and of alpha's row. All gains are 0.
@@ -23,9 +23,9 @@ from inrcodec.families.grid.tensors import tensors_of
 
 Tensors = dict[str, NDArray[np.int32]]
 """Tensors by name, in units of 2^-12."""
-PRIORS = {2: "prior_2.bin"}
+PRIORS = {3: "prior_3.bin"}
 """File of each prior: its numbers, int16, in the order of the tensors of a picture with colours, without gains."""
-LATEST = 2
+LATEST = 3
 _OCTAVE, _FARTHEST = 64, 128
 """Codes in an octave, and how far from the usual one a number goes on to change."""
 _COLOURS = GridArch(1, 1, 3)

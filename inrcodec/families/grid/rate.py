@@ -30,14 +30,16 @@ class Coded:
         self._reach = [(-min(each), max(each)) for each in rows]
         """How many rows above and below a cell each view reaches."""
 
-    def value(self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], run: Run) -> float:
-        """Bits of the latents q (components, h, w); `planes` are those of the views."""
+    def by_cell(self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], run: Run) -> Array:
+        """(h, w): bits of the latents q (components, h, w) in each cell; `planes` are those of the views."""
+        out = self._xp.empty_like(q[0])
 
-        def of_band(block: Block, band: slice) -> float:
+        def measure(block: Block, band: slice) -> None:
             mean, log_scale = self._laws(block, planes, matrices, band)
-            return float(laplace.bits(q[:, band], mean, log_scale, self._xp)[0].sum(dtype=self._xp.float64))
+            out[band] = laplace.bits(q[:, band], mean, log_scale, self._xp)[0].sum(0)
 
-        return sum(run(self._blocks.use(of_band), self._bands(q)))
+        list(run(self._blocks.use(measure), self._bands(q)))
+        return out
 
     def gradient(
         self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], by_planes: Sequence[Array], run: Run
@@ -117,11 +119,18 @@ class Rate:
 
     def value(self, latents: Sequence[Array], matrices: Matrices, run: Run = map) -> float:
         """Bits of the latents (components, h, w) of each level."""
+        by_cell = self.by_cell(latents, matrices, self._arch.levels - 1, run)
+        return sum(float(level.sum(dtype=self._xp.float64)) for level in by_cell)
+
+    def by_cell(self, latents: Sequence[Array], matrices: Matrices, coarsest: int, run: Run = map) -> list[Array]:
+        """Bits in each cell, (h, w), of each level up to `coarsest`."""
         views = self._views(latents)
-        return sum(
-            coded.value(latents[each.level][each.part], views.planes(each), matrices[each.network], run)
-            for each, coded in self._coded
-        )
+        found: list[Array] = [0] * min(coarsest + 1, self._arch.levels)
+        for each, coded in self._coded:
+            if each.level < len(found):
+                level, planes = latents[each.level][each.part], views.planes(each)
+                found[each.level] += coded.by_cell(level, planes, matrices[each.network], run)
+        return found
 
     def gradient(
         self, latents: Sequence[Array], matrices: Matrices, run: Run = map

@@ -18,11 +18,12 @@ from inrcodec.families.grid.delta import delta_code, delta_of
 from inrcodec.families.grid.float_grid import FloatGrid
 from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.objective import GridObjective
-from inrcodec.families.grid.plan import ROUND, SETTLE, GridPlan, delta_of_noise
+from inrcodec.families.grid.plan import ROUND, SETTLE, TRY, GridPlan, delta_of_noise
 from inrcodec.families.grid.prior import LATEST
 from inrcodec.families.grid.search import FITTED, GridSearch
 from inrcodec.families.grid.settle import NetworkSearch, Steps, best_scale
 from inrcodec.families.grid.stored import GridNetwork
+from inrcodec.families.grid.trials import TrialSearch
 from inrcodec.fitting.loop import FitConfig, optimize
 from inrcodec.format.entropy import MAX_SYMBOL
 from inrcodec.progress import Monitor, Stage, within
@@ -83,15 +84,9 @@ class GridRounder:
     def run(self, noise: float, monitor: Monitor) -> tuple[StoredPicture, Sequence[Stage]]:
         """Round in earnest."""
         grid, whole = self._scaled(noise), self._plan.round_steps
-        annealed, free = round(whole * (1 - SETTLE / ROUND)), round(whole * (1 - _STEPPED * SETTLE / ROUND))
+        annealed = round(whole * (1 - (SETTLE + TRY) / ROUND))
         self._anneal(grid, self._config(annealed), within(monitor, 0, whole))
-        objective = GridObjective(grid.arch, self._target, grid.delta, self._kit)
-        steps = Steps(grid, finest=True)
-        settling = NetworkSearch(grid, objective, steps, self._config(free - annealed), self._kit, _RATES[0])
-        optimize(settling, "settle", within(monitor, annealed, whole))
-        steps = self._chosen(grid, objective)
-        settling = NetworkSearch(grid, objective, steps, self._config(whole - free), self._kit, _RATES[1])
-        psnr = optimize(settling, "round", within(monitor, free, whole))
+        steps, psnr = self._settle(grid, annealed, monitor)
         stored = self._stored(grid, steps)
         note = f"{int((self._kit.lower(grid.latents) != 0).sum()):,} latents are not 0"
         return stored, [Stage("round", psnr, len(families.write(stored)), note)]
@@ -100,6 +95,21 @@ class GridRounder:
         """To whole latents; the search and its arrays are gone after."""
         optimize(GridSearch(grid, self._target, config, self._kit, (FITTED, 1.0)), "anneal", monitor)
         grid.latents = self._kit.xp.round(grid.latents)
+
+    def _settle(self, grid: FloatGrid, annealed: int, monitor: Monitor) -> tuple[Steps, float]:
+        """What follows so many steps: the steps of the networks, and the PSNR in dB; the arrays are gone after."""
+        whole = self._plan.round_steps
+        tried, free = (round(whole * part) for part in (1 - SETTLE / ROUND, 1 - _STEPPED * SETTLE / ROUND))
+        objective = GridObjective(grid.arch, self._target, grid.delta, self._kit)
+        trying = self._config(tried - annealed)
+        optimize(TrialSearch(grid, objective, trying, self._kit), "try", within(monitor, annealed, whole))
+        steps = Steps(grid, finest=True)
+        settling = NetworkSearch(grid, objective, steps, self._config(free - tried), self._kit, _RATES[0])
+        optimize(settling, "settle", within(monitor, tried, whole))
+        steps = self._chosen(grid, objective)
+        settling = NetworkSearch(grid, objective, steps, self._config(whole - free), self._kit, _RATES[1])
+        psnr = optimize(settling, "round", within(monitor, free, whole))
+        return steps, psnr
 
     def _chosen(self, grid: FloatGrid, objective: GridObjective) -> Steps:
         steps, latents = Steps(grid), grid.split(grid.latents)

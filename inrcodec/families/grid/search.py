@@ -17,7 +17,7 @@ from inrcodec.families.grid import anneal
 from inrcodec.families.grid.float_grid import FloatGrid, prior_flat
 from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.objective import GridObjective
-from inrcodec.families.grid.plan import ROUND, SETTLE
+from inrcodec.families.grid.plan import ROUND, SETTLE, TRY
 from inrcodec.families.grid.tensors import rates, usual_steps
 from inrcodec.fitting.loop import FitConfig
 from inrcodec.fitting.state import State, take, take_count, take_finite, take_number
@@ -26,7 +26,7 @@ LATENT_RATE, NETWORK_RATE = 0.15, 5e-3
 """Steps of a latent, in its units, and of a network's weight, at first."""
 BITS = 4.0
 """Bits that a difference from the prior takes: so many times log2(1 + its size / its usual step)."""
-FITTED = (1 - ROUND) / (1 - SETTLE)
+FITTED = (1 - ROUND) / (1 - TRY - SETTLE)
 """Progress of annealing at which a fit ends: from there on latents settle on whole numbers."""
 CLIP = 1.0
 """Largest norm of the networks' gradient of J a pixel."""

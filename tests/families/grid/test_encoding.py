@@ -92,7 +92,7 @@ def test_a_psnr_is_met(psnr: float) -> None:
 def test_an_encode_that_is_stopped_gives_the_best_so_far() -> None:
     asked = iter(range(10**6))
     encoded = encode_with_report(
-        picture(64, 80, 3), dataclasses.replace(FAST, effort=9), Monitor(stopped=lambda: next(asked) > 20)
+        picture(64, 80, 3), dataclasses.replace(FAST, effort=7), Monitor(stopped=lambda: next(asked) > 20)
     )
     assert encoded.psnr > 22
 

@@ -17,19 +17,12 @@ from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.search import FITTED, GridSearch
 from inrcodec.families.grid.start import SparseStart
 from inrcodec.fitting.loop import FitConfig, optimize
+from tests.support.grids import OfTorch
 from tests.support.pictures import waves
 
 CPU = torch.device("cpu")
 CODES = waves(36, 44)
 ARCH, TARGET = GridArch.of(Shape(*CODES.shape)), colour.components(CODES)
-
-
-class OfTorch(Kit):
-    """What a GPU works with, on the CPU."""
-
-    def __init__(self) -> None:
-        super().__init__(CPU, 0)
-        self._on_cpu, self.xp = False, torch
 
 
 def search(steps: int = 30, kit: Kit | None = None) -> GridSearch:
