@@ -8,7 +8,8 @@ last one are repeated for ever. Along each axis, with t = i + u, i whole and 0 <
 
 which is twice continuously differentiable and passes through all pixels (Unser, Aldroubi and Eden 1993). Each half of
 the sum is a product of five factors, (1 + z S) (1 + z^2 S^2) .. (1 + z^16 S^16) with S the shift by one pixel; left
-out is z^32, below 1e-18.
+out is z^32, below 1e-18. Where both positions are whole s is the pixel itself, and is taken from there: a mid-grey
+that follows from zeros lies halfway between two codes, and would fall to either side with the last bit of a sum.
 
 The whole is written once for NumPy and torch. Everything is done element by element, so numbers do not depend on how
 the points are cut into bands; torch differentiates by the positions, and by the planes.

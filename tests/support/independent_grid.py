@@ -308,7 +308,11 @@ def interpolation(positions: np.ndarray, side: int) -> np.ndarray:
         u = position - i
         weights = ((1 - u) ** 3 / 6, 2 / 3 - u**2 * (1 - u / 2), 2 / 3 - (1 - u) ** 2 * (1 - (1 - u) / 2), u**3 / 6)
         taps[row, i - 1 + beyond : i + 3 + beyond] = weights
-    return taps @ coefficients(side, beyond)
+    found = taps @ coefficients(side, beyond)
+    for row, position in enumerate(positions):
+        if position == math.floor(position):
+            found[row] = np.arange(side) == min(max(position, 0), side - 1)
+    return found
 
 
 def positions_of(coordinates: np.ndarray, side: int, longer: int) -> np.ndarray:

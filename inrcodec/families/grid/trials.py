@@ -79,7 +79,7 @@ class TrialSearch:
         ]
         self._spent = np.zeros(len(self._latents), bool)
         self._by_cell: list[Map] = []
-        self._gradient = self._latents
+        self._gradient: Map = np.zeros(0, np.float32)
         self._round = -1
         self.next, self.best, self._best_j = 0, math.inf, math.inf
         self._best = self._latents
