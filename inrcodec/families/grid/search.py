@@ -5,8 +5,7 @@ rounding (`anneal.py`); with rounded latents a search ends where it is evaluated
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from inrcodec.errors import CheckpointError
 from inrcodec.families.grid import anneal
 from inrcodec.families.grid.float_grid import FloatGrid, prior_flat
 from inrcodec.families.grid.kit import Kit
+from inrcodec.families.grid.least import LeastJ
 from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.plan import ROUND, SETTLE, TRY
 from inrcodec.families.grid.tensors import rates, usual_steps
@@ -42,38 +42,18 @@ def shrunk(flat: Array, prior: Array, rate: Array, steps: Array, xp: Any) -> Arr
     return shrunken
 
 
-class GridSearch:
+class GridSearch(LeastJ):
     """A `fitting.loop.Search` over one picture."""
 
     def __init__(self, grid: FloatGrid, target: Array, config: FitConfig, kit: Kit, span: tuple[float, float]) -> None:
         """`target` is (components, H, W), and `span` the progress of annealing at the start and at the end."""
-        self.config, self._grid, self._kit, self._span = config, grid, kit, span
-        self._objective = GridObjective(grid.arch, target, grid.delta, kit)
-        self._pixels = grid.arch.height * grid.arch.width
-        self.next = 0
-        self.best = self._best_j = math.inf
+        super().__init__(grid, GridObjective(grid.arch, target, grid.delta, kit), config, kit)
+        self._span = span
         self._latents, self._flat = grid.latents + 0, grid.flat + 0
-        self._best = grid.latents, grid.flat
         self._prior = kit.lift(prior_flat(grid.arch, grid.delta))
         self._rates, self._steps = kit.lift(rates(grid.arch)), kit.lift(usual_steps(grid.arch))
         self._pieces = kit.pieces(len(self._latents))
         self._adams = anneal.Adam(self._latents, kit.xp, self._pieces), anneal.Adam(self._flat, kit.xp)
-        self._run: Any = map
-
-    @property
-    def finished(self) -> bool:
-        """Never before its last step."""
-        return False
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Inside, sums have all their threads."""
-        with self._kit.working() as run:
-            self._run = run
-            try:
-                yield
-            finally:
-                self._run = map
 
     def step(self, number: int) -> None:
         """One full gradient, one step of all latents and networks."""
@@ -102,16 +82,8 @@ class GridSearch:
 
     def evaluate(self) -> None:
         """Measure the picture with rounded latents: keep them, and the networks, if J is the least."""
-        rounded = self._kit.xp.round(self._latents)
-        error, bits = self._objective.value(self._grid.split(rounded), self._flat, self._run)
-        j = self._objective.total(error, bits)
-        if j < self._best_j or math.isinf(self._best_j):
-            self._best_j, self.best = j, 4 * error / (self._pixels * self._grid.arch.channels)
+        if self._is_least(self._kit.xp.round(self._latents), self._flat):
             self._best = self._latents + 0, self._flat + 0
-
-    def deliver(self) -> None:
-        """Leave the best latents and networks in the grid."""
-        self._grid.latents, self._grid.flat = self._best
 
     def state(self) -> State:
         """All that the next steps depend on, as copies. The inverse of `restore`."""

@@ -5,23 +5,20 @@ with steps, they are seen as they will be stored, and gradients pass straight th
 """
 
 import functools
-import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inrcodec.compute.arena import Array
 from inrcodec.families.grid import anneal
-from inrcodec.families.grid.distortion import Run
 from inrcodec.families.grid.float_grid import FloatGrid, prior_flat
 from inrcodec.families.grid.kit import Kit
+from inrcodec.families.grid.least import LeastJ
 from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.search import shrunk
 from inrcodec.families.grid.tensors import UNIT, rates, steps_of, tensors_of, usual_shift, usual_steps
 from inrcodec.fitting.loop import FitConfig
-from inrcodec.fitting.state import State
 from inrcodec.format import ans
 from inrcodec.format.entropy import MAX_SYMBOL
 
@@ -94,31 +91,19 @@ def descended(cost: Callable[[int], float], start: int, least: int, most: int) -
     return at
 
 
-class NetworkSearch:
+class NetworkSearch(LeastJ):
     """A `fitting.loop.Search` for networks on rounded latents."""
 
     def __init__(
         self, grid: FloatGrid, objective: GridObjective, steps: "Steps", config: FitConfig, kit: Kit, rate: float
     ) -> None:
         """`rate` is how far a number moves at first."""
-        self.config, self._grid, self._objective, self._kit, self._rate = config, grid, objective, kit, rate
-        self._latents = grid.split(grid.latents)
+        super().__init__(grid, objective, config, kit)
+        self._latents, self._rate = grid.split(grid.latents), rate
         self._flat, self._prior = grid.flat + 0, kit.lift(prior_flat(grid.arch, grid.delta))
         self._sizes, self._rates = kit.lift(steps.sizes), kit.lift(rates(grid.arch))
         self._usual = kit.lift(usual_steps(grid.arch))
-        self._pixels = grid.arch.height * grid.arch.width
         self._adam = anneal.Adam(self._flat, kit.xp)
-        self.next, self.best, self._best_j = 0, math.inf, math.inf
-        self._best = self._flat
-        self._run: Run = map
-        self.finished = False
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Inside, sums have all their threads."""
-        with self._kit.working() as run:
-            self._run = run
-            yield
 
     @property
     def _seen(self) -> Array:
@@ -136,19 +121,5 @@ class NetworkSearch:
     def evaluate(self) -> None:
         """Measure the picture at the rounded numbers: keep them if J is the least."""
         seen = self._seen
-        error, bits = self._objective.value(self._latents, seen, self._run)
-        j = self._objective.total(error, bits)
-        if j < self._best_j or math.isinf(self._best_j):
-            self._best_j, self._best = j, seen
-            self.best = 4 * error / (self._pixels * self._grid.arch.channels)
-
-    def deliver(self) -> None:
-        """Leave the best numbers in the grid."""
-        self._grid.flat = self._best
-
-    def state(self) -> State:
-        """Nothing: what follows a fit begins again."""
-        return {}
-
-    def restore(self, state: State) -> None:
-        """There is nothing to go on from."""
+        if self._is_least(self._grid.latents, seen):
+            self._best = self._grid.latents, seen

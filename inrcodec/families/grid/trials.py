@@ -6,20 +6,17 @@ block is what its latent has won or lost. Those that lost are moved back. The gr
 tried, and in which direction: it promises too much nearly always (docs/experiments.md), so only trying tells.
 """
 
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inrcodec.families.grid.distortion import Run
+from inrcodec.compute.arena import Array
 from inrcodec.families.grid.float_grid import FloatGrid
 from inrcodec.families.grid.kit import Kit
+from inrcodec.families.grid.least import LeastJ
 from inrcodec.families.grid.objective import GridObjective
 from inrcodec.fitting.loop import FitConfig
-from inrcodec.fitting.state import State
 
 SIDE, EDGE = 12, 2
 """Cells along a block, and how far inside it latents are tried."""
@@ -67,12 +64,12 @@ class Blocks:
         return rows[:, None] & columns
 
 
-class TrialSearch:
+class TrialSearch(LeastJ):
     """A `fitting.loop.Search` whose step tries latents of one component on one level."""
 
     def __init__(self, grid: FloatGrid, objective: GridObjective, config: FitConfig, kit: Kit) -> None:
         """The grid's latents are whole."""
-        self.config, self._grid, self._objective, self._kit = config, grid, objective, kit
+        super().__init__(grid, objective, config, kit)
         self._latents = kit.lower(grid.latents).copy()
         self._turns = [
             (level, number) for level, shape in enumerate(grid.arch.shapes[:LEVELS]) for number in range(shape[0])
@@ -81,17 +78,6 @@ class TrialSearch:
         self._by_cell: list[Map] = []
         self._gradient: Map = np.zeros(0, np.float32)
         self._round = -1
-        self.next, self.best, self._best_j = 0, math.inf, math.inf
-        self._best = self._latents
-        self._run: Run = map
-        self.finished = False
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Inside, sums have all their threads."""
-        with self._kit.working() as run:
-            self._run = run
-            yield
 
     def step(self, number: int) -> None:
         """Try latents of the component whose turn it is; each round of turns begins with a gradient."""
@@ -105,13 +91,16 @@ class TrialSearch:
 
     def _look(self) -> None:
         """Where J arises, and where its gradient leads."""
-        latents = self._grid.split(self._kit.lift(self._latents))
         self._by_cell = self._measured(LEVELS - 1)
-        found = self._objective.gradient(latents, self._grid.flat, self._run).by_latents
+        found = self._objective.gradient(self._grid.split(self._lifted), self._grid.flat, self._run).by_latents
         self._gradient = np.concatenate([self._kit.lower(each).reshape(-1) for each in found])
 
+    @property
+    def _lifted(self) -> Array:
+        return self._kit.lift(self._latents)
+
     def _measured(self, coarsest: int) -> list[Map]:
-        latents = self._grid.split(self._kit.lift(self._latents))
+        latents = self._grid.split(self._lifted)
         found = self._objective.by_cell(latents, self._grid.flat, coarsest, self._run)
         return [self._kit.lower(each) for each in found]
 
@@ -135,21 +124,6 @@ class TrialSearch:
 
     def evaluate(self) -> None:
         """Measure the picture: keep the latents if J is the least."""
-        latents = self._grid.split(self._kit.lift(self._latents))
-        error, bits = self._objective.value(latents, self._grid.flat, self._run)
-        j = self._objective.total(error, bits)
-        if j < self._best_j or math.isinf(self._best_j):
-            self._best_j, self._best = j, self._latents.copy()
-            arch = self._grid.arch
-            self.best = 4 * error / (arch.height * arch.width * arch.channels)
-
-    def deliver(self) -> None:
-        """Leave the best latents in the grid."""
-        self._grid.latents = self._kit.lift(self._best)
-
-    def state(self) -> State:
-        """Nothing: what follows a fit begins again."""
-        return {}
-
-    def restore(self, state: State) -> None:
-        """There is nothing to go on from."""
+        latents = self._lifted
+        if self._is_least(latents, self._grid.flat):
+            self._best = latents, self._grid.flat
