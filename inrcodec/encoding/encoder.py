@@ -191,8 +191,8 @@ def _compressed(
     timetable = Timetable(deadline, plan, candidate)
     psnr, prepared = candidate.prepare(plan, fit.psnr, within(timetable.preparing(monitor), fit_steps, total))
     chosen, listener = timetable.rounding(within(monitor, fit_steps + between, total))
-    rounder, work = candidate.rounder(chosen, psnr), candidate.weights * len(candidate.target)
-    drawn = targets.Fitted(rounder, psnr, listener, round_steps, lambda data: _psnr(codes, decoder.decode(data)), work)
+    rounder = candidate.rounder(chosen, psnr)
+    drawn = targets.Fitted(rounder, psnr, listener, round_steps, lambda data: _psnr(codes, decoder.decode(data)))
     rounded, met = targets.meet(goal, drawn)
     return rounded, [*stages, *prepared, *rounded.stages], met
 

@@ -43,7 +43,7 @@ _APART, _FARTHEST = 1.01, 1e6
 """Least factor between two attempts, and largest between the noise of one and of the next."""
 _EITHER_WAY, _COARSER = (1, -1, 2, -2, 4, -4, 8, -8), (1, 2, 3, 4, 6, 8, 12, 16)
 """Changes of one tensor's q_step code."""
-_LITTLE = 1 << 28
+_LITTLE = 1 << 25
 """Multiplications of drawing a picture once, at most, for it to be drawn a hundred times."""
 _ROOM = 0.98
 """Part of the most bytes that the nearest rounding may take: the tuned one is a little longer."""
@@ -93,17 +93,15 @@ class Fitted:
         monitor: Monitor,
         steps: int,
         psnr_of: Callable[[bytes], float],
-        work: int = 0,
     ) -> None:
         """`psnr` is the fitted network's in dB; the rounder's own noise is where no goal asks for another.
 
         `steps` is what all roundings together report to `monitor`, however many there will be; `psnr_of` a file is
-        that of its decoded picture in dB, which takes `work` multiplications.
+        that of its decoded picture in dB.
         """
         self.psnr_of = psnr_of
         self.psnr, self.stopped, self.rounding_noise = psnr, monitor.stopped, rounder.rounding_noise
         self._rounder, self._monitor = rounder, monitor
-        self.work = work
         self._sizes: dict[Hashable, int] = {}
         self._attempts = 0
         self._steps, self._done = steps, 0.0
@@ -288,7 +286,7 @@ def _best(
         return fitted.psnr_of(rounded.data), rounded
     best = min(within, key=lambda pair: abs(pair[0] - goal.psnr))
     above = [pair for pair in within if pair[0] > goal.psnr]
-    if _meets(best[0], goal) or not above or fitted.stopped() or fitted.work > _LITTLE:
+    if _meets(best[0], goal) or not above or fitted.stopped() or _work(best[1].stored) > _LITTLE:
         return best
 
     def meets(data: bytes) -> bool:
@@ -299,6 +297,11 @@ def _best(
         if rounded is not one:
             return fitted.psnr_of(rounded.data), rounded
     return best
+
+
+def _work(stored: StoredPicture) -> int:
+    """Multiplications of drawing the picture once."""
+    return stored.height * stored.width * stored.network.macs
 
 
 def in_reach(psnr: float, goal: PsnrGoal) -> bool:
