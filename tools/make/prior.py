@@ -38,7 +38,7 @@ REDUCTIONS = (1.0, 1.7, 2.9)
 SIDES = (96, 128, 192)
 DELTAS = (0.12, 1.2)
 BATCH = 4
-LATENT_RATE, NETWORK_RATE = 0.15, 6e-3
+LATENT_RATE = 0.15
 CLIP = 1.0
 CPU = torch.device("cpu")
 KIT = Kit(CPU, 0)
@@ -137,7 +137,7 @@ def train(items: list[Item], args: argparse.Namespace, rng: np.random.Generator)
                 gradient += np.stack([own, np.float32(octaves(delta_code(one.delta))) * own])
                 total += j
             gradient *= min(1.0, CLIP / max(1e-12, float(np.linalg.norm(gradient))))
-            adam.step(flat, gradient, factors * (NETWORK_RATE * anneal.cosine(min(done, 1), 0.1)))
+            adam.step(flat, gradient, factors * (args.rate * anneal.cosine(min(done, 1), 0.1)))
         epoch += 1
         if epoch % 5 == 0:
             print(f"{epoch} epochs  {time.monotonic() - begun:.0f} s  J {total / len(items):.4f}", flush=True)
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--crops", type=int, default=120)
     parser.add_argument("--until", type=float, default=0.6, help="progress of the annealing to end at")
+    parser.add_argument("--rate", type=float, default=6e-3, help="of the networks, at first")
     parser.add_argument("--snapshots", type=int, default=10)
     parser.add_argument("--start", type=Path, help="a .npz of another training of the same sizes: go on from its last")
     parser.add_argument("--seed", type=int, default=0)
