@@ -24,6 +24,8 @@ class Arrays(Protocol):
     """numpy or torch."""
     points: int
     """Points of a band, at most, if it has more than a row."""
+    is_compiled: bool
+    """Whether bands are worked through by machine code of our own: see `families.grid.sums`."""
 
     def empty(self, *shape: int) -> Array:
         """An array of a shape, which holds anything."""

@@ -11,9 +11,21 @@ All functions take NumPy arrays or torch tensors (.., rows, columns), in any pre
 like them.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 from inrcodec.compute.arena import Array, Empty
+
+
+class Pyramid(Protocol):
+    """What enlarges: this module, or another one with functions that agree to the last bits."""
+
+    def enlarge(self, coefficients: Array, height: int, width: int, empty: Empty) -> Array:
+        """See `enlarge` below."""
+        ...
+
+    def enlarge_back(self, gradient: Array, empty: Empty) -> Array:
+        """See `enlarge_back` below."""
+        ...
 
 
 def enlarge(coefficients: Array, height: int, width: int, empty: Empty) -> Array:

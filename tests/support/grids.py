@@ -52,7 +52,7 @@ class Doubles:
     """Arrays in float64, so that finite differences are exact enough."""
 
     def __init__(self, xp: Any = np, points: int = 4096) -> None:
-        self.xp, self.points = xp, points
+        self.xp, self.points, self.is_compiled = xp, points, False
 
     def empty(self, *shape: int) -> Any:
         return np.full(shape, np.nan) if self.xp is np else torch.full(shape, math.nan, dtype=torch.float64)

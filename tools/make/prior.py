@@ -32,6 +32,7 @@ from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.prior import octaves
 from inrcodec.families.grid.start import SparseStart
+from inrcodec.families.grid.sums import sums
 from inrcodec.families.grid.tensors import UNIT, init, levels_of, rates, tensors_of
 
 REDUCTIONS = (1.0, 1.7, 2.9)
@@ -41,7 +42,8 @@ BATCH = 4
 LATENT_RATE = 0.15
 CLIP = 1.0
 CPU = torch.device("cpu")
-KIT = Kit(CPU, 0)
+KIT = Kit(CPU, 0, is_compiled=True)
+SUMS = sums(True)
 
 
 @dataclass
@@ -60,9 +62,9 @@ class Item:
 
 def item_of(codes: NDArray[np.uint8], delta: float, number: int) -> Item:
     arch, target = GridArch.of(Shape(*codes.shape)), colour.components(codes)
-    start = SparseStart(arch, target, delta, np, KIT.empty).run()
+    start = SparseStart(arch, target, delta, np, KIT.empty, SUMS.pyramid).run()
     latents = np.concatenate([q.reshape(-1) for q in start]).astype(np.float32)
-    return Item(arch, target, delta, latents, anneal.Adam(latents, np), Kit(CPU, number))
+    return Item(arch, target, delta, latents, SUMS.adam(latents, np), Kit(CPU, number))
 
 
 def items_of(folder: Path, crops: int, rng: np.random.Generator) -> list[Item]:
@@ -93,7 +95,7 @@ def items_of(folder: Path, crops: int, rng: np.random.Generator) -> list[Item]:
 
 def step(item: Item, flat: NDArray[np.float32], p: float) -> tuple[float, Any]:
     """One step of an item's latents: J a pixel, and the networks' gradient of it."""
-    seen, slope = anneal.seen(item.latents, p, item.noise.normal(item.adam.steps), np)
+    seen, slope = SUMS.seen(item.latents, p, item.noise.normal(item.adam.steps), np)
     objective = item.objective
     found = objective.gradient(levels_of(item.arch, seen), flat)
     gradient = slope * np.concatenate([part.reshape(-1) for part in found.by_latents])

@@ -5,7 +5,8 @@ cache; bands may go to threads, and are added up in their order, so that sums do
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import Empty as NothingThere
 from queue import SimpleQueue
 from typing import Any
@@ -44,20 +45,17 @@ class Spare:
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make, self._spare = make, SimpleQueue[Any]()
 
-    def use(self, function: Callable[..., Any]) -> Callable[[Any], Any]:
-        """`function(thing, argument)` as a function of the argument."""
-
-        def used(argument: Any) -> Any:
-            try:
-                thing = self._spare.get_nowait()
-            except NothingThere:
-                thing = self._make()
-            try:
-                return function(thing, argument)
-            finally:
-                self._spare.put(thing)
-
-        return used
+    @contextmanager
+    def one(self) -> Iterator[Any]:
+        """One of them, for a while."""
+        try:
+            thing = self._spare.get_nowait()
+        except NothingThere:
+            thing = self._make()
+        try:
+            yield thing
+        finally:
+            self._spare.put(thing)
 
 
 def bands(height: int, width: int, points: int) -> list[slice]:
@@ -108,13 +106,14 @@ class Distortion:
         effective = [*matrices[:2], matrices[2] + self._base]
         out = self._xp.empty_like(self._target)
 
-        def draw(block: Block, band: slice) -> None:
+        def draw(band: slice) -> None:
             shape = band.stop - band.start, self._arch.width
             count = shape[0] * shape[1]
-            fill_features(block.inputs(count).reshape(-1, *shape), padded, band, self._scales, self._xp)
-            out[:, band] = block.forward(effective, count).reshape(-1, *shape)
+            with self._blocks.one() as block:
+                fill_features(block.inputs(count).reshape(-1, *shape), padded, band, self._scales, self._xp)
+                out[:, band] = block.forward(effective, count).reshape(-1, *shape)
 
-        list(run(self._blocks.use(draw), self._bands))
+        list(run(draw, self._bands))
         return out
 
     def value(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> float:
@@ -126,13 +125,18 @@ class Distortion:
         effective = [*matrices[:2], matrices[2] + self._base]
         out = self._xp.empty_like(self._target[0])
 
-        def measure(block: Block, band: slice) -> None:
-            error = self._error(block, band, padded, effective)
-            error *= error
-            out[band] = error.sum(0).reshape(-1, self._arch.width)
+        def measure(band: slice) -> None:
+            out[band] = self._squares(padded, effective, band)
 
-        list(run(self._blocks.use(measure), self._bands))
+        list(run(measure, self._bands))
         return out
+
+    def _squares(self, padded: Array, matrices: Sequence[Array], band: slice) -> Array:
+        """(rows, W): the part of each pixel of a band."""
+        with self._blocks.one() as block:
+            error = self._error(block, band, padded, matrices)
+            error *= error
+            return error.sum(0).reshape(-1, self._arch.width)
 
     def _error(self, block: Block, band: slice, padded: Array, matrices: Sequence[Array]) -> Array:
         """(components, points) of a band: synthesis - target."""
@@ -148,33 +152,38 @@ class Distortion:
         """The sum, and its derivatives by the matrices; those by the planes go `into` an array as padded."""
         effective = [*matrices[:2], matrices[2] + self._base]
         into[...] = 0
-        of_band = functools.partial(self._of_band, padded=padded, matrices=effective, into=into)
+        of_band = functools.partial(self._derivatives, padded, effective, into)
         total, sums = 0.0, None
-        for band, (error, grads, halo) in zip(self._bands, run(self._blocks.use(of_band), self._bands), strict=True):
+        for band, (error, grads, halo) in zip(self._bands, run(of_band, self._bands), strict=True):
             total += error
             sums = grads if sums is None else [one + other for one, other in zip(sums, grads, strict=True)]
             into[:FINE, band.start : band.stop + 2] += halo
         return total, sums or []
 
-    def _of_band(
-        self, block: Block, band: slice, padded: Array, matrices: Sequence[Array], into: Array
-    ) -> tuple[float, list[Array], Array]:
+    def _derivatives(
+        self, padded: Array, matrices: Sequence[Array], into: Array, band: slice
+    ) -> tuple[float, Sequence[Array], Array]:
         """Error and gradients of a band; those by the fine planes with a row before and after, for others to add to."""
+        with self._blocks.one() as block:
+            error = self._error(block, band, padded, matrices)
+            total = float(self._xp.vdot(error.reshape(-1), error.reshape(-1)))
+            error *= 2
+            grads, by_inputs = block.backward(matrices, error)
+            return total, grads, self._spread(by_inputs, into, band)
+
+    def _spread(self, by_inputs: Array, into: Array, band: slice) -> Array:
+        """By a band's inputs -> by each plane; those of fine ones are given back."""
         rows, width, planes = band.stop - band.start, self._arch.width, len(self._scales)
-        error = self._error(block, band, padded, matrices)
-        total = float(self._xp.vdot(error.reshape(-1), error.reshape(-1)))
-        error *= 2
-        grads, by_inputs = block.backward(matrices, error)
         by_inputs = by_inputs.reshape(-1, rows, width)
         for plane in range(FINE, planes):
             self._xp.multiply(
                 by_inputs[plane], self._scales[plane], out=into[plane, band.start + 1 : band.stop + 1, 1:-1]
             )
-        halo = self._xp.zeros_like(padded[:FINE, : rows + 2])
+        halo = self._xp.zeros_like(into[:FINE, : rows + 2])
         for plane in range(FINE):
             around = planes + plane * len(AROUND)
             halo[plane, 1:-1, 1:-1] += by_inputs[plane]
             for number, (dy, dx) in enumerate(AROUND):
                 halo[plane, 1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + width] += by_inputs[around + number]
             halo[plane] *= self._scales[plane]
-        return total, grads, halo
+        return halo

@@ -125,7 +125,8 @@ class GridEvaluator:
             self._planes.fill(block.inputs(count).reshape(-1, *shape), y, x, is_grid)
             return block.forward(self._layers, count).T @ self._to_values
 
-        return self._room(count).use(lambda block, _: draw(block))(None)
+        with self._room(count).one() as block:
+            return draw(block)
 
     def _room(self, count: int) -> Spare:
         """Blocks for so many points."""

@@ -21,11 +21,14 @@ _PIECE = 1 << 15
 class Kit:
     """Makes arrays in float32, and numbers that are drawn."""
 
-    def __init__(self, device: torch.device, seed: int) -> None:
+    def __init__(self, device: torch.device, seed: int, is_compiled: bool = False) -> None:
+        """`is_compiled` is of use to the CPU alone, and needs Numba."""
         self.device, self._seed = device, seed
         self._on_cpu = is_cpu(device)
         self.xp: Any = np if self._on_cpu else torch
         """numpy or torch."""
+        self.is_compiled = is_compiled and self._on_cpu
+        """Whether sums are done by machine code of our own: `sums.py`."""
         self.points = POINTS if self._on_cpu else _POINTS_OF_DEVICE
         """Points of a band, at most, if it has more than a row."""
 

@@ -18,7 +18,7 @@ LOG_SCALES = (-4.0, 5.4)
 """Bounds of s."""
 MOST_BITS = 20.0
 _BITS = 1 / math.log(2)
-_LEAST_MASS, _MOST_NATS = 1e-37, 85.0
+LEAST_MASS, MOST_NATS = 1e-37, 85.0
 """What float32 can still tell from nothing."""
 
 
@@ -33,10 +33,10 @@ def bits(q: Array, mean: Array, log_scale: Array, xp: Any) -> tuple[Array, Array
     inner, outer = d - 0.5, d + 0.5
     u, v = xp.exp(-rate * xp.abs(inner)), xp.exp(-rate * outer)
     mass = (inner < 0) + 0.5 * (xp.copysign(u, inner) - v)
-    mass = xp.clip(mass, _LEAST_MASS, None)
+    mass = xp.clip(mass, LEAST_MASS, None)
     nats, rate = -xp.log(mass), 0.5 * rate / mass
     ceiling = (MOST_BITS + d / 2) / _BITS
-    is_over = nats > xp.clip(ceiling, None, _MOST_NATS)
+    is_over = nats > xp.clip(ceiling, None, MOST_NATS)
     by_d = xp.where(is_over, 0.5 / _BITS, rate * (u - v))
     by_s = rate * (outer * v - inner * u)
     by_s = xp.where(is_over | ((log_scale - s) * by_s < 0), 0, by_s)

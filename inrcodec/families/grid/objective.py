@@ -10,11 +10,12 @@ suits the error.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from inrcodec.compute import pyramid
 from inrcodec.compute.arena import Arena, Array, Arrays, Empty
-from inrcodec.compute.pyramid import enlarge, enlarge_back
 from inrcodec.families.grid.arch import GridArch
-from inrcodec.families.grid.distortion import Distortion, Run, fold_edges, replicate_edges
+from inrcodec.families.grid.distortion import Run, fold_edges, replicate_edges
 from inrcodec.families.grid.rate import Rate
+from inrcodec.families.grid.sums import sums
 from inrcodec.families.grid.tensors import network, tensors_of
 
 LAMBDA = 0.035
@@ -29,27 +30,29 @@ def level_steps(arch: GridArch, delta: float, gains: Array) -> list[Array]:
     return steps
 
 
-def lay_planes(arch: GridArch, scaled: Sequence[Array], out: Array, arena: Arena) -> None:
+def lay_planes(
+    arch: GridArch, scaled: Sequence[Array], out: Array, arena: Arena, by: pyramid.Pyramid = pyramid
+) -> None:
     """Latents times their steps, level by level, as planes into (planes, H, W)."""
     for plane, parts in zip(out, arch.parts, strict=True):
         with arena.passing():
-            plane[...] = _laid(arch, {level: scaled[level][number] for level, number in parts}, arena.empty)
+            plane[...] = _laid(arch, {level: scaled[level][number] for level, number in parts}, arena.empty, by)
 
 
-def _laid(arch: GridArch, parts: Mapping[int, Array], empty: Empty) -> Array | int:
+def _laid(arch: GridArch, parts: Mapping[int, Array], empty: Empty, by: pyramid.Pyramid) -> Array | int:
     """One plane: the parts by level, the coarser ones enlarged, added up."""
     if not parts:
         return 0
     coarsest = max(parts)
     total = parts[coarsest]
     for level in range(coarsest - 1, -1, -1):
-        total = enlarge(total, *arch.sizes[level], empty)
+        total = by.enlarge(total, *arch.sizes[level], empty)
         if level in parts:
             total += parts[level]
     return total
 
 
-def lay_planes_back(arch: GridArch, gradient: Array, arena: Arena) -> list[Array]:
+def lay_planes_back(arch: GridArch, gradient: Array, arena: Arena, by: pyramid.Pyramid = pyramid) -> list[Array]:
     """The adjoint of `lay_planes`: d / d scaled latents of each level."""
     found = [arena.empty(*shape) for shape in arch.shapes]
     for plane, parts in zip(gradient, arch.parts, strict=True):
@@ -57,7 +60,7 @@ def lay_planes_back(arch: GridArch, gradient: Array, arena: Arena) -> list[Array
             by_plane, at = plane, 0
             for level, number in parts:
                 for _ in range(at, level):
-                    by_plane = enlarge_back(by_plane, arena.empty)
+                    by_plane = by.enlarge_back(by_plane, arena.empty)
                 found[level][number], at = by_plane, level
     return found
 
@@ -83,8 +86,9 @@ class GridObjective:
         """`target` is (components, H, W), values of an orthonormal space of samples 0 .. 1."""
         self.arch, self.delta = arch, delta
         self._xp, self._arena = kit.xp, Arena(kit.empty)
-        self.distortion = Distortion(arch, target, kit)
-        self.rate = Rate(arch, kit, self._arena)
+        self._sums = sums(kit.is_compiled)
+        self.distortion = self._sums.distortion(arch, target, kit)
+        self.rate = Rate(arch, kit, self._arena, self._sums.coded, self._sums.pyramid)
         shape = len(arch.planes), arch.height + 2, arch.width + 2
         self._padded, self._by_padded = kit.empty(*shape), kit.empty(*shape)
 
@@ -95,7 +99,7 @@ class GridObjective:
     def planes(self, latents: Sequence[Array], steps: Sequence[Array]) -> Array:
         """The padded planes of latents."""
         scaled = [q * step for q, step in zip(latents, steps, strict=True)]
-        lay_planes(self.arch, scaled, self._padded[:, 1:-1, 1:-1], self._arena)
+        lay_planes(self.arch, scaled, self._padded[:, 1:-1, 1:-1], self._arena, self._sums.pyramid)
         replicate_edges(self._padded)
         return self._padded
 
@@ -142,7 +146,7 @@ class GridObjective:
         error, grads = self.distortion.gradient(padded, network(tensors, "synthesis"), self._by_padded, run)
         by_planes = fold_edges(self._by_padded)
         by_planes *= weight
-        by_scaled = lay_planes_back(self.arch, by_planes, self._arena)
+        by_scaled = lay_planes_back(self.arch, by_planes, self._arena, self._sums.pyramid)
         bits, sums, by_latents = self.rate.gradient(latents, self._contexts(tensors), run)
         gains = []
         for level, (of_rate, scaled, step, q) in enumerate(zip(by_latents, by_scaled, steps, latents, strict=True)):

@@ -8,6 +8,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from inrcodec.compute import pyramid
 from inrcodec.compute.arena import Arena, Array, Arrays
 from inrcodec.families.grid import laplace
 from inrcodec.families.grid.arch import GridArch, Together, View
@@ -34,40 +35,46 @@ class Coded:
         """(h, w): bits of the latents q (components, h, w) in each cell; `planes` are those of the views."""
         out = self._xp.empty_like(q[0])
 
-        def measure(block: Block, band: slice) -> None:
-            mean, log_scale = self._laws(block, planes, matrices, band)
-            out[band] = laplace.bits(q[:, band], mean, log_scale, self._xp)[0].sum(0)
+        def measure(band: slice) -> None:
+            out[band] = self._bits(q, planes, matrices, band)
 
-        list(run(self._blocks.use(measure), self._bands(q)))
+        list(run(measure, self._bands(q)))
         return out
+
+    def _bits(self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], band: slice) -> Array:
+        """(rows, w): those of a band."""
+        with self._blocks.one() as block:
+            mean, log_scale = self._laws(block, planes, matrices, band)
+            return laplace.bits(q[:, band], mean, log_scale, self._xp)[0].sum(0)
 
     def gradient(
         self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], by_planes: Sequence[Array], run: Run
     ) -> tuple[float, list[Array], Array]:
         """Bits, and their derivatives by the matrices and directly by q; those by the planes add to `by_planes`."""
-        xp = self._xp
-        by_q = xp.empty_like(q)
-
-        def of_band(block: Block, band: slice) -> tuple[float, list[Array], list[Array]]:
-            laws = self._laws(block, planes, matrices, band)
-            each, direct, by_mean, by_scale = laplace.bits(q[:, band], *laws, xp)
-            by_q[:, band] = direct
-            delta = xp.stack([by_mean, by_scale]).reshape(2 * self._count, -1)
-            grads, by_inputs = block.backward(matrices, delta)
-            return (
-                float(each.sum(dtype=xp.float64)),
-                grads,
-                self._spread(by_inputs.reshape(-1, *direct.shape[1:]), by_planes),
-            )
-
+        by_q = self._xp.empty_like(q)
+        of_band = functools.partial(self._derivatives, q, planes, matrices, by_q)
         total, sums = 0.0, None
         parts = self._bands(q)
-        for band, (found, grads, halos) in zip(parts, run(self._blocks.use(of_band), parts), strict=True):
+        for band, (found, grads, halos) in zip(parts, run(of_band, parts), strict=True):
             total += found
             sums = grads if sums is None else [one + other for one, other in zip(sums, grads, strict=True)]
             for (above, below), plane, halo in zip(self._reach, by_planes, halos, strict=True):
                 plane[MARGIN + band.start - above : MARGIN + band.stop + below] += halo
         return total, sums or [], by_q
+
+    def _derivatives(
+        self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], by_q: Array, band: slice
+    ) -> tuple[float, Sequence[Array], Sequence[Array]]:
+        """Bits of a band, their derivatives by the matrices, and those by the planes in the rows that it sees; those by
+        q go into an array as q."""
+        with self._blocks.one() as block:
+            bits, by_q[:, band], by_mean, by_scale = laplace.bits(
+                q[:, band], *self._laws(block, planes, matrices, band), self._xp
+            )
+            delta = self._xp.stack([by_mean, by_scale]).reshape(2 * self._count, -1)
+            grads, by_inputs = block.backward(matrices, delta)
+            halos = self._spread(by_inputs.reshape(-1, *bits.shape[1:]), planes)
+            return float(bits.sum(dtype=self._xp.float64)), grads, halos
 
     def _bands(self, q: Array) -> list[slice]:
         _, height, width = q.shape
@@ -104,16 +111,23 @@ class Coded:
 class Rate:
     """Bits of all latents."""
 
-    def __init__(self, arch: GridArch, arrays: Arrays, arena: Arena) -> None:
+    def __init__(
+        self,
+        arch: GridArch,
+        arrays: Arrays,
+        arena: Arena,
+        coded: type[Coded] = Coded,
+        by: pyramid.Pyramid = pyramid,
+    ) -> None:
         """`arrays` makes what is kept, perhaps in several threads; `arena` what one call needs, in the caller's."""
-        self._arch, self._xp, self._arena = arch, arrays.xp, arena
+        self._arch, self._xp, self._arena, self._by = arch, arrays.xp, arena, by
         points = max(arch.width, min(arrays.points, arch.height * arch.width))
         blocks = {
             name: Spare(functools.partial(Block, arch.sizes_of(name), points, False, arrays.xp, arrays.empty))
             for name in arch.networks[1:]
         }
         self._coded = [
-            (each, Coded(each, each.views(arch.has_chroma), blocks[each.network], arrays.xp, arrays.points))
+            (each, coded(each, each.views(arch.has_chroma), blocks[each.network], arrays.xp, arrays.points))
             for each in arch.together()
         ]
 
@@ -151,7 +165,7 @@ class Rate:
         return total, sums, by_q
 
     def _views(self, latents: Sequence[Array]) -> Views:
-        views = Views(self._arch, self._xp, self._arena)
+        views = Views(self._arch, self._xp, self._arena, self._by)
         for level, q in enumerate(latents):
             for component, own in zip(self._arch.on_level(level), self._xp.arcsinh(q), strict=True):
                 views.put(component, level, own)

@@ -18,6 +18,7 @@ from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.least import LeastJ
 from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.plan import ROUND, SETTLE, TRY
+from inrcodec.families.grid.sums import sums
 from inrcodec.families.grid.tensors import rates, usual_steps
 from inrcodec.fitting.loop import FitConfig
 from inrcodec.fitting.state import State, take, take_count, take_finite, take_number
@@ -53,7 +54,8 @@ class GridSearch(LeastJ):
         self._prior = kit.lift(prior_flat(grid.arch, grid.delta))
         self._rates, self._steps = kit.lift(rates(grid.arch)), kit.lift(usual_steps(grid.arch))
         self._pieces = kit.pieces(len(self._latents))
-        self._adams = anneal.Adam(self._latents, kit.xp, self._pieces), anneal.Adam(self._flat, kit.xp)
+        self._sums = sums(kit.is_compiled)
+        self._adams = self._sums.adam(self._latents, kit.xp, self._pieces), anneal.Adam(self._flat, kit.xp)
 
     def step(self, number: int) -> None:
         """One full gradient, one step of all latents and networks."""
@@ -77,7 +79,7 @@ class GridSearch(LeastJ):
         seen, slope = (self._kit.xp.empty_like(self._latents) for _ in range(2))
         draw = self._kit.normal(number)
         for piece in self._pieces:
-            seen[piece], slope[piece] = anneal.seen(self._latents[piece], p, draw, self._kit.xp)
+            seen[piece], slope[piece] = self._sums.seen(self._latents[piece], p, draw, self._kit.xp)
         return seen, slope
 
     def evaluate(self) -> None:

@@ -12,8 +12,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from inrcodec.compute import pyramid
 from inrcodec.compute.arena import Array, Empty
-from inrcodec.compute.pyramid import enlarge, enlarge_back
 from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.objective import LAMBDA
 
@@ -26,9 +26,11 @@ WEIGHT, SOFTENING = 3.0, 0.35
 class SparseStart:
     """The search for sparse latents of one picture."""
 
-    def __init__(self, arch: GridArch, target: Array, delta: float, xp: Any, empty: Empty) -> None:
-        """`target` is (components, H, W) as of `GridObjective`."""
-        self._arch, self._target, self._xp, self._empty = arch, target, xp, empty
+    def __init__(
+        self, arch: GridArch, target: Array, delta: float, xp: Any, empty: Empty, by: pyramid.Pyramid = pyramid
+    ) -> None:
+        """`target` is (components, H, W) as of `GridObjective`; grids are enlarged `by` something."""
+        self._arch, self._target, self._xp, self._empty, self._by = arch, target, xp, empty, by
         self._steps = [delta * 2.0**-level for level in range(arch.levels)]
         self._weight = 2 / (LAMBDA * delta**2)
         self._rate = LAMBDA / (2 * arch.levels)
@@ -58,7 +60,7 @@ class SparseStart:
     def _low_pass(self) -> Array:
         low = self._target
         for _ in range(1, self._arch.levels):
-            low = enlarge_back(low, self._empty) / 4
+            low = self._by.enlarge_back(low, self._empty) / 4
         return low
 
     def _shrunk(self, q: Array, by: Array) -> Array:
@@ -70,7 +72,7 @@ class SparseStart:
         slopes = []
         for level, (places, step) in enumerate(zip(self._places, self._steps, strict=True)):
             if level:
-                error = enlarge_back(error, self._empty)
+                error = self._by.enlarge_back(error, self._empty)
             slopes.append(step * error[places])
         return slopes
 
@@ -79,7 +81,7 @@ class SparseStart:
         total = self._xp.zeros_like(self._empty(len(self._arch.components), *self._arch.sizes[-1]))
         for level in range(self._arch.levels - 1, -1, -1):
             if level < self._arch.levels - 1:
-                total = enlarge(total, *self._arch.sizes[level], self._empty)
+                total = self._by.enlarge(total, *self._arch.sizes[level], self._empty)
             for place, q in zip(self._places[level], latents[level], strict=True):
                 total[place] += self._steps[level] * q
         return total

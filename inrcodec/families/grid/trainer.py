@@ -20,6 +20,7 @@ from inrcodec.families.grid.probe import delta_of_bytes
 from inrcodec.families.grid.rounding import GridRounder
 from inrcodec.families.grid.search import FITTED, GridSearch
 from inrcodec.families.grid.start import SparseStart
+from inrcodec.families.grid.sums import is_worth_compiling, sums
 from inrcodec.families.siren.ladder import constant, smallest_bytes
 from inrcodec.families.training import OperatingPoint, TrainerOptions
 from inrcodec.fitting.loop import FitConfig
@@ -35,8 +36,8 @@ class Trainer:
     def __init__(self, codes: NDArray[np.uint8], options: TrainerOptions, device: torch.device) -> None:
         """`codes` is (H, W, C) uint8."""
         self._codes, self._options = codes, options
-        self._target, self._kit = Target(codes, device), Kit(device, options.seed)
-        self._arch = GridArch.of(Shape(*codes.shape))
+        self._target, self._arch = Target(codes, device), GridArch.of(Shape(*codes.shape))
+        self._kit = _kit(plan(options, len(self._target)), device, options.seed)
         self._each = (self._arch.latent_count() + self._arch.param_count()) / len(self._target)
 
     def sizes(self) -> tuple[int, int]:
@@ -72,6 +73,18 @@ class Trainer:
     def constant(self, colour: NDArray[np.uint8]) -> StoredPicture:
         """One colour has nothing for a grid to hold: the smallest network that draws it is a SIREN."""
         return StoredPicture(constant(pixels.to_unit(colour)), *self._codes.shape[:2])
+
+
+def _kit(planned: GridPlan, device: torch.device, seed: int) -> Kit:
+    """What makes the arrays; where machine code pays, it is there when this returns, so that no step waits for it."""
+    kit = Kit(device, seed, is_worth_compiling(sum(planned.steps) * planned.pixels))
+    if kit.is_compiled:
+        tiny, target = GridArch(4, 4, 3), np.zeros((3, 4, 4), np.float32)
+        warm = GridSearch(FloatGrid.begin(tiny, 1.0, kit), target, FitConfig(steps=1), kit, (0.0, FITTED))
+        SparseStart(tiny, target, 1.0, np, kit.empty, sums(True).pyramid).run()
+        warm.evaluate()
+        warm.step(0)
+    return kit
 
 
 class Candidate:
@@ -118,7 +131,8 @@ class Candidate:
     def search(self, config: FitConfig, note: Callable[[str], None]) -> GridSearch:
         """The search of a fit; the first one begins with sparse latents."""
         if not bool(self._grid.latents.any()):
-            start = SparseStart(self._grid.arch, self._components, self._grid.delta, self._kit.xp, self._kit.empty)
+            arch, delta, by = self._grid.arch, self._grid.delta, sums(self._kit.is_compiled).pyramid
+            start = SparseStart(arch, self._components, delta, self._kit.xp, self._kit.empty, by)
             self._grid.latents = self._kit.xp.concatenate([level.reshape(-1) for level in start.run()])
         return GridSearch(self._grid, self._components, config, self._kit, (0.0, FITTED))
 

@@ -8,8 +8,8 @@ places that are seen exist.
 from collections.abc import Iterator
 from typing import Any
 
+from inrcodec.compute import pyramid
 from inrcodec.compute.arena import Arena, Array
-from inrcodec.compute.pyramid import enlarge, enlarge_back
 from inrcodec.families.grid.arch import LUMA, NOTHING, SIZE, SIZES, GridArch, Together
 
 MARGIN = 6
@@ -38,11 +38,11 @@ def around(values: Array) -> Array:
 class Views:
     """The planes of a picture's latents, made as they are asked for; and their gradient, gathered and led back."""
 
-    def __init__(self, arch: GridArch, xp: Any, arena: Arena) -> None:
-        """`xp` is NumPy or torch, `arena` makes its arrays."""
-        self._arch, self._xp, self._arena = arch, xp, arena
+    def __init__(self, arch: GridArch, xp: Any, arena: Arena, by: pyramid.Pyramid = pyramid) -> None:
+        """`xp` is NumPy or torch, `arena` makes its arrays, which are enlarged `by` something."""
+        self._arch, self._xp, self._arena, self._by = arch, xp, arena, by
         self._planes: dict[Key, Array] = {}
-        self._by: dict[Key, Array] = {}
+        self._slopes: dict[Key, Array] = {}
 
     def put(self, component: int, level: int, values: Array) -> None:
         """The numbers (h, w) that stand for a component's latents on a level, before any plane of them is asked for."""
@@ -59,16 +59,16 @@ class Views:
     def back(self) -> list[list[Array]]:
         """Gradients by all that was put, (h, w) each, by level and component: all that were added, led back."""
         for up in (2, 1):
-            for source, level, _ in [key for key in self._by if key[2] == up]:
+            for source, level, _ in [key for key in self._slopes if key[2] == up]:
                 coarser = self._gradient((source, level + 1, up - 1))[_INNER]
                 with self._arena.passing():
-                    coarser += enlarge_back(self._by[source, level, up][_INNER], self._arena.empty)
-        for level in [level for source, level, _ in self._by if source == SIZES]:
-            by_size = self._by[SIZE, level, 0]
-            by_size[_INNER] += around(self._by[SIZES, level, 0][_INNER]) / 8
-            self._by[LUMA, level, 0] += by_size * self._xp.sign(self._planes[LUMA, level, 0])
+                    coarser += self._by.enlarge_back(self._slopes[source, level, up][_INNER], self._arena.empty)
+        for level in [level for source, level, _ in self._slopes if source == SIZES]:
+            by_size = self._slopes[SIZE, level, 0]
+            by_size[_INNER] += around(self._slopes[SIZES, level, 0][_INNER]) / 8
+            self._slopes[LUMA, level, 0] += by_size * self._xp.sign(self._planes[LUMA, level, 0])
         levels = range(self._arch.levels)
-        return [[self._by[one, level, 0][_INNER] for one in self._arch.on_level(level)] for level in levels]
+        return [[self._slopes[one, level, 0][_INNER] for one in self._arch.on_level(level)] for level in levels]
 
     def _keys(self, together: Together) -> Iterator[Key]:
         for view in together.views(self._arch.has_chroma):
@@ -84,7 +84,7 @@ class Views:
         if up:
             coarser, plane = self._plane((source, level + 1, up - 1)), self._zeros(level)
             with self._arena.passing():
-                plane[_INNER] = enlarge(coarser[_INNER], *self._arch.sizes[level], self._arena.empty)
+                plane[_INNER] = self._by.enlarge(coarser[_INNER], *self._arch.sizes[level], self._arena.empty)
             return plane
         if source == SIZE:
             return self._xp.abs(self._plane((LUMA, level, 0)))
@@ -93,9 +93,9 @@ class Views:
         return self._zeros(level)
 
     def _gradient(self, key: Key) -> Array:
-        if key not in self._by:
-            self._by[key] = self._zeros(key[1])
-        return self._by[key]
+        if key not in self._slopes:
+            self._slopes[key] = self._zeros(key[1])
+        return self._slopes[key]
 
     def _zeros(self, level: int) -> Array:
         height, width = self._arch.sizes[level]

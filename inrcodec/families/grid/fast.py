@@ -1,0 +1,115 @@
+"""What `compiled.py` does in place of NumPy, under the same names and signatures."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from inrcodec.compute.arena import Array
+from inrcodec.compute.numba_code import machine_code
+from inrcodec.families.grid import anneal, compiled
+from inrcodec.families.grid.arch import FINE, GridArch
+from inrcodec.families.grid.distortion import Distortion
+from inrcodec.families.grid.rate import Coded
+from inrcodec.families.grid.views import depth
+
+_MOST_VIEWS = max(len(each.views(True)) for each in GridArch(1, 1, 4).together())
+
+
+def _weights(matrices: Sequence[Array], is_sine: bool) -> tuple[Array, ...]:
+    """The matrices of a network, and those that its backward pass multiplies by: see `block.Block.backward`."""
+    first, second, last = matrices
+    width = len(first)
+    inner = second[:, :-1] if is_sine else np.concatenate([last[:, :width], second[:, :-1]])
+    lower = np.concatenate([first[:, :-1], last[:, width:-1]])
+    every = first, second, last, last[:, :width].T, inner.T, lower.T
+    return tuple(np.ascontiguousarray(each, np.float32) for each in every)
+
+
+def _as_many(planes: Sequence[Array]) -> tuple[Array, ...]:
+    """The planes, and the first one again until there are as many as any network sees: one type, compiled once."""
+    return (*planes, *[planes[0]] * (_MOST_VIEWS - len(planes)))
+
+
+def _grads(matrices: Sequence[Array]) -> tuple[Array, ...]:
+    return tuple(np.zeros(each.shape) for each in matrices)
+
+
+class CompiledCoded(Coded):
+    """See `rate.Coded`."""
+
+    def _bits(self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], band: slice) -> Array:
+        bits = np.zeros((band.stop - band.start, q.shape[2]), np.float32)
+        above, grads = np.zeros(0, np.int64), _grads(matrices)
+        seen = self._seen(q, planes)
+        compiled.contexts(
+            seen, _weights(matrices, False), band.start, band.stop, bits, (q, seen[1], above, grads), False
+        )
+        return bits
+
+    def _derivatives(
+        self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], by_q: Array, band: slice
+    ) -> tuple[float, Sequence[Array], Sequence[Array]]:
+        rows, grads = band.stop - band.start, _grads(matrices)
+        bits = np.zeros((rows, q.shape[2]), np.float32)
+        above = np.array([before for before, _ in self._reach])
+        across = planes[0].shape[1]
+        halos = [np.zeros((before + rows + after, across), np.float32) for before, after in self._reach]
+        slopes = by_q, _as_many(halos), above, grads
+        compiled.contexts(self._seen(q, planes), _weights(matrices, False), band.start, band.stop, bits, slopes, True)
+        return float(bits.sum(dtype=np.float64)), grads, halos
+
+    def _seen(self, q: Array, planes: Sequence[Array]) -> tuple[Any, ...]:
+        places = [(number, dy, dx) for number, view in enumerate(self._views) for dy, dx in view.places]
+        return q, _as_many(planes), np.array(places), np.float32(depth(self._level))
+
+
+class CompiledDistortion(Distortion):
+    """See `distortion.Distortion`."""
+
+    def _squares(self, padded: Array, matrices: Sequence[Array], band: slice) -> Array:
+        squares = np.zeros((band.stop - band.start, padded.shape[2] - 2), np.float32)
+        slopes = padded, padded, _grads(matrices)
+        compiled.synthesis(self._seen(padded), _weights(matrices, True), band.start, band.stop, squares, slopes, False)
+        return squares
+
+    def _derivatives(
+        self, padded: Array, matrices: Sequence[Array], into: Array, band: slice
+    ) -> tuple[float, Sequence[Array], Array]:
+        rows, grads = band.stop - band.start, _grads(matrices)
+        squares = np.zeros((rows, padded.shape[2] - 2), np.float32)
+        halo = np.zeros((FINE, rows + 2, padded.shape[2]), np.float32)
+        slopes = into, halo, grads
+        compiled.synthesis(self._seen(padded), _weights(matrices, True), band.start, band.stop, squares, slopes, True)
+        return float(squares.sum(dtype=np.float64)), grads, halo
+
+    def _seen(self, padded: Array) -> tuple[Array, ...]:
+        return self._target, padded, np.array(self._scales, np.float32)
+
+
+class CompiledAdam(anneal.Adam):
+    """See `anneal.Adam`; there is one rate."""
+
+    def _move(self, values: Array, gradient: Array, rate: Array | float, piece: slice) -> None:
+        mean, square = self.mean[piece], self.square[piece]
+        unbiased = [rate / (1 - self.BETAS[0] ** self.steps), 1 / (1 - self.BETAS[1] ** self.steps)]
+        numbers = np.array([*self.BETAS, *unbiased, self.EPSILON], np.float32)
+        _adam(values, gradient, mean, square, numbers)
+
+
+def seen(q: Array, p: float, draw: Callable[[Array], Array], xp: Any) -> tuple[Array, Array]:
+    """See `anneal.seen`."""
+    out, slope = np.empty_like(q), np.empty_like(q)
+    temperature, deviation = anneal.between(anneal.SHARPNESS, p), anneal.between(anneal.DEVIATION, p)
+    compiled.seen(q, draw(q), np.float32(temperature), np.float32(deviation), out, slope)
+    return out, slope
+
+
+@machine_code
+def _adam(values: Array, gradient: Array, mean: Array, square: Array, numbers: Array) -> None:
+    """`anneal.Adam._move`: `numbers` are both betas, what the mean and the square are multiplied by, and epsilon."""
+    of_mean, of_square, rate, whole, epsilon = numbers
+    for at in range(len(values)):
+        mean[at] = of_mean * mean[at] + (np.float32(1) - of_mean) * gradient[at]
+        square[at] = of_square * square[at] + (np.float32(1) - of_square) * gradient[at] * gradient[at]
+        values[at] -= rate * mean[at] / (np.sqrt(square[at] * whole) + epsilon)
