@@ -213,6 +213,10 @@ class Candidate(Protocol):
 class Trainer(Protocol):
     """A family's encode half for one picture."""
 
+    def warm(self, note: Callable[[str], None]) -> None:
+        """Load, and compile, what would keep a first step waiting; `note` is told in a sentence if that takes long."""
+        ...
+
     def sizes(self) -> tuple[int, int]:
         """Bytes of the smallest file, and about of the largest that a decoder accepts."""
         ...

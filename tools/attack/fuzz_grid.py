@@ -32,6 +32,11 @@ class Seed:
     network: GridNetwork
     payload: bytes
 
+    @property
+    def weight(self) -> float:
+        """Seeds are taken so that each takes about as much of the time: what a mutation takes grows with latents."""
+        return 1 / (50 + self.network.arch.latent_count())
+
 
 def seeds(files: Sequence[bytes]) -> Iterator[Seed]:
     """The files that hold grids."""
@@ -43,7 +48,7 @@ def seeds(files: Sequence[bytes]) -> Iterator[Seed]:
 
 def mutate(rng: random.Random, seeds: Sequence[Seed]) -> bytes:
     """A file whose numbers are changed, or whose section's bytes are."""
-    one, other = seeds[below(rng, len(seeds))], seeds[below(rng, len(seeds))]
+    one, other = rng.choices(seeds, [seed.weight for seed in seeds], k=2)
     network, how = one.network, rng.random()
     if how < 0.3:
         payload = noise(rng, one.payload, other.payload)

@@ -1,6 +1,7 @@
 """The encode half of the grid family: from a picture to latents and networks. See `training.py`."""
 
 import math
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ from inrcodec.fitting.target import Target
 from inrcodec.progress import Monitor, Stage
 
 DEFAULT_QUALITY = 50
+_SOON = 4.0
+"""Seconds that nobody minds: loading machine code takes one."""
 
 
 class Trainer:
@@ -37,8 +40,27 @@ class Trainer:
         """`codes` is (H, W, C) uint8."""
         self._codes, self._options = codes, options
         self._target, self._arch = Target(codes, device), GridArch.of(Shape(*codes.shape))
-        self._kit = _kit(plan(options, len(self._target)), device, options.seed)
+        planned = plan(options, len(self._target))
+        self._kit = Kit(device, options.seed, is_worth_compiling(sum(planned.steps) * planned.pixels))
         self._each = (self._arch.latent_count() + self._arch.param_count()) / len(self._target)
+
+    def warm(self, note: Callable[[str], None]) -> None:
+        """Where machine code pays, have it ready: it is compiled once on a machine, for each version of the codec."""
+        if self._kit.is_compiled:
+            slow = threading.Timer(_SOON, note, ["compiling the search, once on this machine: half a minute"])
+            slow.start()
+            try:
+                self._step_of_nothing()
+            finally:
+                slow.cancel()
+
+    def _step_of_nothing(self) -> None:
+        """All kinds of sums, over 16 pixels."""
+        kit, arch, target = self._kit, GridArch(4, 4, 3), np.zeros((3, 4, 4), np.float32)
+        SparseStart(arch, target, 1.0, np, kit.empty, sums(True).pyramid).run()
+        search = GridSearch(FloatGrid.begin(arch, 1.0, kit), target, FitConfig(steps=1), kit, (0.0, FITTED))
+        search.evaluate()
+        search.step(0)
 
     def sizes(self) -> tuple[int, int]:
         """Bytes of the smallest file, and about of the largest: the plain samples."""
@@ -73,18 +95,6 @@ class Trainer:
     def constant(self, colour: NDArray[np.uint8]) -> StoredPicture:
         """One colour has nothing for a grid to hold: the smallest network that draws it is a SIREN."""
         return StoredPicture(constant(pixels.to_unit(colour)), *self._codes.shape[:2])
-
-
-def _kit(planned: GridPlan, device: torch.device, seed: int) -> Kit:
-    """What makes the arrays; where machine code pays, it is there when this returns, so that no step waits for it."""
-    kit = Kit(device, seed, is_worth_compiling(sum(planned.steps) * planned.pixels))
-    if kit.is_compiled:
-        tiny, target = GridArch(4, 4, 3), np.zeros((3, 4, 4), np.float32)
-        warm = GridSearch(FloatGrid.begin(tiny, 1.0, kit), target, FitConfig(steps=1), kit, (0.0, FITTED))
-        SparseStart(tiny, target, 1.0, np, kit.empty, sums(True).pyramid).run()
-        warm.evaluate()
-        warm.step(0)
-    return kit
 
 
 class Candidate:

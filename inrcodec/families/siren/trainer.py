@@ -38,6 +38,9 @@ class Trainer:
         self._target = Target(codes, device)
         self._shape: tuple[int, int, int] = (self._target.height, self._target.width, self._target.channels)
 
+    def warm(self, note: Callable[[str], None]) -> None:
+        """There is nothing to wait for."""
+
     def sizes(self) -> tuple[int, int]:
         """Bytes of the smallest file, and about of the largest that a decoder accepts."""
         return ladder.smallest_bytes(*self._shape), ladder.largest_bytes(*self._shape[:2])

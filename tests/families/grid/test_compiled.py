@@ -1,6 +1,7 @@
 """Machine code finds what NumPy finds."""
 
 import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,13 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from inrcodec.compute import compiled_pyramid, numba_code, pyramid
+from inrcodec.encoding.config import EncoderConfig
+from inrcodec.encoding.encoder import encode_with_report
 from inrcodec.families.contract import Shape
-from inrcodec.families.grid import colour, sums
+from inrcodec.families.grid import colour, sums, trainer
 from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.objective import Found, GridObjective
 from inrcodec.families.grid.prior import LATEST, prior
 from inrcodec.families.grid.tensors import UNIT, levels_of, tensors_of
+from inrcodec.families.training import TrainerOptions
 from tests.support.pictures import waves
 
 Floats = NDArray[np.float32]
@@ -155,3 +159,29 @@ def test_it_is_for_work_that_takes_longer_than_loading_it(monkeypatch: pytest.Mo
     assert sums.is_worth_compiling(100_000_000)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert not sums.is_worth_compiling(100_000_000)
+
+
+def test_compiling_is_told_where_it_takes_long_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(work: int, pause: float) -> list[str]:
+        notes: list[str] = []
+        own = trainer.Trainer(np.zeros((work, 1000, 1), np.uint8), TrainerOptions(effort=1), torch.device("cpu"))
+        monkeypatch.setattr(own, "_step_of_nothing", lambda: time.sleep(pause))
+        own.warm(notes.append)
+        return notes
+
+    monkeypatch.setattr(trainer, "_SOON", 0.2)
+    assert told(1, 1.0) == told(1000, 0.0) == []
+    (note,) = told(1000, 1.0)
+    assert "compiling" in note
+
+
+def test_an_encode_by_machine_code_is_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files differ, as sums do."""
+    codes, sizes, psnrs = waves(64, 80), [], []
+    for worth in (False, True):
+        monkeypatch.setattr(trainer, "is_worth_compiling", lambda work, worth=worth: worth)
+        found = encode_with_report(codes, EncoderConfig(family="grid", effort=1, device="cpu"))
+        sizes.append(len(found.data))
+        psnrs.append(found.psnr)
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.05)
+    assert psnrs[1] == pytest.approx(psnrs[0], abs=0.3)
