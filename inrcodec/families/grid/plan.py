@@ -8,7 +8,7 @@ from inrcodec.families.grid.delta import delta_code, delta_of
 from inrcodec.families.training import OperatingPoint, Timing, TrainerOptions
 from inrcodec.fitting.loop import FitConfig
 
-STEPS, ROUND, TRY, SETTLE = 1200, 0.5, 0.1, 0.1
+STEPS, ROUND, TRY, SETTLE = 2400, 0.5, 0.1, 0.1
 """Steps of all searches at effort 5; the part of them after the fit, in which latents become whole for one step of
 theirs; and the last parts of that, in which they are: first some are tried a unit away, then only networks move."""
 USUAL, FINEST, COARSEST = 0.4, 0.004, 8.0
