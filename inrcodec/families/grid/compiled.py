@@ -26,19 +26,23 @@ Number = Any
 _CHUNK = 256
 """Points of a chunk, at most."""
 _f = np.float32
-_LEAK = _f(LEAK)
-_LOWEST, _HIGHEST = _f(LOG_SCALES[0]), _f(LOG_SCALES[1])
+_LEAK, _LOWEST, _HIGHEST = _f(LEAK), _f(LOG_SCALES[0]), _f(LOG_SCALES[1])
 _LEAST, _MOST_BITS, _MOST_NATS = _f(LEAST_MASS), _f(MOST_BITS), _f(MOST_NATS)
 _BITS, _LN2 = _f(1 / math.log(2)), _f(math.log(2))
 _S1, _S2, _S3, _S4, _S5 = (_f((-1) ** n / math.factorial(2 * n + 1)) for n in range(1, 6))
 _C1, _C2, _C3, _C4, _C5, _C6 = (_f((-1) ** n / math.factorial(2 * n)) for n in range(1, 7))
 _E2, _E3, _E4, _E5, _E6, _E7 = (_f(1 / math.factorial(n)) for n in range(2, 8))
 _L1, _L2, _L3, _L4 = (_f(2 / (2 * n + 1)) for n in range(1, 5))
-_PI_HIGH, _PI_LOW, _BY_PI = _f(3.140625), _f(math.pi - 3.140625), _f(1 / math.pi)
-_QUARTER = _f(1.5708)
+_PI_HIGH, _PI_LOW, _BY_PI, _QUARTER = _f(3.140625), _f(math.pi - 3.140625), _f(1 / math.pi), _f(1.5708)
 _LN2_HIGH, _LN2_LOW = _f(0.693359375), _f(math.log(2) - 0.693359375)
 _0, _HALF, _1, _2 = _f(0), _f(0.5), _f(1), _f(2)
 _DY, _DX = (np.array(each) for each in zip(*AROUND, strict=True))
+
+
+@machine_code
+def _add(values: Array, scale: Number, into: Array, count: int) -> None:
+    for at in range(count):
+        into[at] += scale * values[at]
 
 
 @machine_code
@@ -202,9 +206,7 @@ def _forward(room: Any, weights: Any, is_sine: bool, count: int) -> None:
         _times(second, hidden, below, count, True)
         _leaky(below, slopes[width:], count)
         for row in range(width):
-            one, other = below[row], hidden[row]
-            for at in range(count):
-                one[at] += other[at]
+            _add(hidden[row], _1, below[row], count)
     _times(last, ends, out, count, True)
 
 
@@ -272,19 +274,11 @@ def _losses(q: Array, out: Array, delta: Array, power: Array, bits: Array, count
 
 
 @machine_code
-def _add(values: Array, scale: Number, into: Array, count: int) -> None:
-    for at in range(count):
-        into[at] += scale * values[at]
-
-
-@machine_code
 def _gather(planes: Any, places: Array, depth: Number, row: int, column: int, into: Array, count: int) -> None:
     """What a context network sees of a chunk, from a row and column of the padded planes on."""
     for number in range(len(places)):
         view, dy, dx = places[number]
-        one, plane = into[number], planes[view][row + dy, column + dx :]
-        for at in range(count):
-            one[at] = plane[at]
+        into[number, :count] = planes[view][row + dy, column + dx : column + dx + count]
     into[len(places), :count] = depth
 
 
@@ -352,8 +346,8 @@ def synthesis(seen: Any, weights: Any, start: int, stop: int, squares: Array, sl
     """The rows of a band. `seen` is the target (components, H, W), the padded planes and their scales. Adds the squared
     errors to `squares` (rows, W).
 
-    With `has_slopes`, `slopes` are where derivatives go: by the planes, written into an array as padded; by the fine
-    ones, added to (FINE, rows + 2, W + 2); and by the matrices, added to float64.
+    With `has_slopes`, `slopes` are where derivatives go: by the planes, added to an array as padded; by the fine
+    ones, to (FINE, rows + 2, W + 2); and by the matrices, to float64.
     """
     target, padded, scales = seen
     into, halo, grads = slopes
@@ -369,9 +363,7 @@ def synthesis(seen: Any, weights: Any, start: int, stop: int, squares: Array, sl
             if has_slopes:
                 _backward(room, weights, grads, True, count)
                 for plane in range(FINE, count_of_planes):
-                    one, by_plane = by_inputs[plane], into[plane, row + 1, column + 1 :]
-                    for at in range(count):
-                        by_plane[at] = scales[plane] * one[at]
+                    _add(by_inputs[plane], scales[plane], into[plane, row + 1, column + 1 :], count)
                 for plane in range(FINE):
                     _add(by_inputs[plane], scales[plane], halo[plane, row - start + 1, column + 1 :], count)
                     for number in range(len(_DY)):
