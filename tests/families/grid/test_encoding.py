@@ -75,7 +75,7 @@ def test_one_colour_is_exact_and_tiny() -> None:
 def test_a_number_of_bytes_is_kept() -> None:
     noise = np.random.default_rng(1).normal(0, 25, (64, 80, 3))
     codes = np.clip(picture(64, 80, 3) + noise, 0, 255).astype(np.uint8)
-    encoded = encode_with_report(codes, dataclasses.replace(FAST, effort=2, size=1500))
+    encoded = encode_with_report(codes, dataclasses.replace(FAST, size=1500))
     assert encoded.met
     assert 0.98 * 1500 <= len(encoded.data) <= 1500
 
@@ -84,7 +84,7 @@ def test_a_number_of_bytes_is_kept() -> None:
 def test_a_psnr_is_met(psnr: float) -> None:
     with Image.open(ROOT / "sample_data" / "astronaut.png") as image:
         codes = np.asarray(image.convert("RGB").crop((90, 30, 186, 110)))
-    encoded = encode_with_report(codes, dataclasses.replace(FAST, psnr=psnr, effort=2))
+    encoded = encode_with_report(codes, dataclasses.replace(FAST, psnr=psnr))
     assert encoded.met
     assert abs(encoded.psnr - psnr) <= 0.1
 
