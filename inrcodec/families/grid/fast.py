@@ -1,6 +1,7 @@
 """What `compiled.py` does in place of NumPy, under the same names and signatures."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,9 @@ class CompiledCoded(Coded):
 
     def _bits(self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], band: slice) -> Array:
         bits = np.zeros((band.stop - band.start, q.shape[2]), np.float32)
-        above, grads = np.zeros(0, np.int64), _grads(matrices)
         seen = self._seen(q, planes)
-        compiled.contexts(
-            seen, _weights(matrices, False), band.start, band.stop, bits, (q, seen[1], above, grads), False
-        )
+        slopes = q, seen[1], self._above, _grads(matrices)
+        compiled.contexts(seen, _weights(matrices, False), band.start, band.stop, bits, slopes, False)
         return bits
 
     def _derivatives(
@@ -52,16 +51,24 @@ class CompiledCoded(Coded):
     ) -> tuple[float, Sequence[Array], Sequence[Array]]:
         rows, grads = band.stop - band.start, _grads(matrices)
         bits = np.zeros((rows, q.shape[2]), np.float32)
-        above = np.array([before for before, _ in self._reach])
         across = planes[0].shape[1]
         halos = [np.zeros((before + rows + after, across), np.float32) for before, after in self._reach]
-        slopes = by_q, _as_many(halos), above, grads
+        slopes = by_q, _as_many(halos), self._above, grads
         compiled.contexts(self._seen(q, planes), _weights(matrices, False), band.start, band.stop, bits, slopes, True)
         return float(bits.sum(dtype=np.float64)), grads, halos
 
     def _seen(self, q: Array, planes: Sequence[Array]) -> tuple[Any, ...]:
-        places = [(number, dy, dx) for number, view in enumerate(self._views) for dy, dx in view.places]
-        return q, _as_many(planes), np.array(places), np.float32(depth(self._level))
+        return q, _as_many(planes), self._places, np.float32(depth(self._level))
+
+    @cached_property
+    def _places(self) -> Array:
+        """(inputs - 1, 3) int64: the view, row and column of each place that is seen."""
+        return np.array([(number, dy, dx) for number, view in enumerate(self._views) for dy, dx in view.places])
+
+    @cached_property
+    def _above(self) -> Array:
+        """(views,) int64: how many rows each reaches above a band."""
+        return np.array([before for before, _ in self._reach])
 
 
 class CompiledDistortion(Distortion):
