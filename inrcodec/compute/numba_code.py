@@ -1,6 +1,7 @@
 """Functions in machine code, by Numba."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -18,6 +19,17 @@ def machine_code(function: _Function) -> _Function:
         return _compiled(function, False)
 
 
-def _compiled(function: _Function, is_kept: bool) -> _Function:
-    compiled: Any = numba.njit(function, cache=is_kept, nogil=True, fastmath=_REORDERED, error_model="numpy")
+def is_kept(function: Callable[..., Any]) -> bool:
+    """Whether the code of a `machine_code` is on disk, newer than its source: then it is not compiled again."""
+    compiled: Any = function
+    folder, code = compiled.stats.cache_path, compiled.py_func.__code__
+    if folder is None:
+        return False
+    source = Path(code.co_filename)
+    kept = Path(folder).glob(f"{source.stem}.{code.co_name}-{code.co_firstlineno}.*.nbi")
+    return any(each.stat().st_mtime >= source.stat().st_mtime for each in kept)
+
+
+def _compiled(function: _Function, is_cached: bool) -> _Function:
+    compiled: Any = numba.njit(function, cache=is_cached, nogil=True, fastmath=_REORDERED, error_model="numpy")
     return compiled  # type: ignore[no-any-return]

@@ -92,7 +92,7 @@ def _encoded(image: ImageLike, config: EncoderConfig, monitor: Monitor, keeper: 
     trainer = trainer_for(codes, config)
     height, width, channels = codes.shape
     goal = choose_goal(config, (height, width, channels), trainer.sizes(), metadata_bytes(metadata))
-    trainer.warm(monitor.note)
+    trainer.warm(monitor.note, deadline.left())
     session = Session(keeper, codes, config, choose_device(config.device).type)
     search = Search(codes, config, goal, trainer, monitor, deadline.piloting)
     fit = _fitted(search, config, monitor, session, deadline)

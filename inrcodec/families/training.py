@@ -213,8 +213,11 @@ class Candidate(Protocol):
 class Trainer(Protocol):
     """A family's encode half for one picture."""
 
-    def warm(self, note: Callable[[str], None]) -> None:
-        """Load, and compile, what would keep a first step waiting; `note` is told in a sentence if that takes long."""
+    def warm(self, note: Callable[[str], None], seconds: float) -> None:
+        """Load, and compile, what would keep a first step waiting; `note` is told in a sentence if that takes long.
+
+        Do without what would not leave most of `seconds`, which are there for all of the encode.
+        """
         ...
 
     def sizes(self) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 r"""The .inr bitstream, version 1, frozen. This docstring is the specification; a decoder can be written from it.
 
 Every file of version 1 stays readable for ever. What comes later comes as sections (see Policy), not as a new version.
-One part is a draft until this sentence is gone: section 0x02, GRID, may still change, and its files with it.
 
 Notation: u8 is a byte; varint is canonical LEB128, an unsigned integer in 7-bit groups, lowest group first, bit 7 of a
 byte set where another follows, the last byte not 0 unless it is the only one, at most 5 bytes. Multi-byte integers are
@@ -57,8 +56,8 @@ No reduced precision (TF32, bfloat16, float16) is in either class: it is up to 6
 
 Policy. Reserved bits and codes must be checked, and are refused by name. New features are new sections, critical only
 where the picture would be wrong without them: another model family, tiles, have ids 0x03 to 0x3F to take; metadata has
-0x84 to 0xBF. New entropy coders take a coder number, new priors a prior number, deeper samples and other colours the
-reserved codes of `pixel`. A frozen prior never changes.
+0x84 to 0xBF. New entropy coders take a coder number, deeper samples and other colours the reserved codes of
+`pixel`. New priors take a prior number, and networks of other sizes with it; a frozen prior never changes.
 
 A decoder's own limits are not of the format: see `limits.py`. They are checked before anything is allocated, in the
 order magic, version, total_length, CRC, fields, limits, symbols.

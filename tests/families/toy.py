@@ -219,7 +219,7 @@ class Trainer:
     def __init__(self, codes: NDArray[np.uint8], options: TrainerOptions, device: torch.device) -> None:
         self._target, self._options, self._device = Target(codes, device), options, device
 
-    def warm(self, note: Callable[[str], None]) -> None:
+    def warm(self, note: Callable[[str], None], seconds: float) -> None:
         pass
 
     def sizes(self) -> tuple[int, int]:

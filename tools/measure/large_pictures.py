@@ -11,6 +11,7 @@ The pictures are one photograph at several sizes: time depends on their pixels a
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -102,7 +103,7 @@ def photograph(path: Path, size: tuple[int, int]) -> np.ndarray:
 def print_row(image: np.ndarray, config: EncoderConfig, encode: bool) -> None:
     height, width, channels = image.shape
     trainer = encoder.trainer_for(image, config)
-    trainer.warm(lambda text: print(text, file=sys.stderr))
+    trainer.warm(lambda text: print(text, file=sys.stderr), math.inf)
     goal = goals.choose_goal(config, (height, width, channels), trainer.sizes())
     candidate = trainer.start(goals.Search(image, config, goal, trainer, Monitor()).begin().point)
     plan = candidate.plan()

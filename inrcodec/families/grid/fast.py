@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from inrcodec.compute.arena import Array
-from inrcodec.compute.numba_code import machine_code
+from inrcodec.compute.numba_code import is_kept, machine_code
 from inrcodec.families.grid import anneal, compiled
 from inrcodec.families.grid.arch import FINE, GridArch
 from inrcodec.families.grid.distortion import Distortion
@@ -120,3 +120,8 @@ def _adam(values: Array, gradient: Array, mean: Array, square: Array, numbers: A
         mean[at] = of_mean * mean[at] + (np.float32(1) - of_mean) * gradient[at]
         square[at] = of_square * square[at] + (np.float32(1) - of_square) * gradient[at] * gradient[at]
         values[at] -= rate * mean[at] / (np.sqrt(square[at] * whole) + epsilon)
+
+
+def is_compiled() -> bool:
+    """Whether an earlier search on this machine has left the code of all this."""
+    return all(is_kept(each) for each in (compiled.contexts, compiled.synthesis, compiled.seen, _adam))

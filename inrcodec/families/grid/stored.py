@@ -1,7 +1,7 @@
 """A grid picture as a file stores it: section 0x02. This docstring is a part of the specification in `container.py`.
 
     part          field
-    0x02  GRID    u8       prior, 2: whose tensors the picture's differ from by the symbols (`prior.py`)
+    0x02  GRID    u8       prior, 3: whose tensors the picture's differ from by the symbols (`prior.py`)
                   varint   delta code c, 0 .. 1023: the step of level 0 is (64 + c % 64) 2^(c // 64 - 16)
                   u8       of each tensor: high half k, low half n; gains, then first, second, last of the networks
                            synthesis, luma, and in pictures with colours chroma

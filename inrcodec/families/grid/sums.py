@@ -41,6 +41,13 @@ def is_worth_compiling(work: int) -> bool:
     return work >= _WORTH and importlib.util.find_spec("numba") is not None
 
 
+def is_compiled() -> bool:
+    """Whether the sums by Numba were compiled before, so that loading them takes about a second."""
+    from inrcodec.families.grid import fast
+
+    return fast.is_compiled()
+
+
 @functools.cache
 def sums(is_compiled: bool) -> Sums:
     """Those by Numba, or the others."""

@@ -21,7 +21,7 @@ from inrcodec.families.grid.probe import delta_of_bytes
 from inrcodec.families.grid.rounding import GridRounder
 from inrcodec.families.grid.search import FITTED, GridSearch
 from inrcodec.families.grid.start import SparseStart
-from inrcodec.families.grid.sums import is_worth_compiling, sums
+from inrcodec.families.grid.sums import is_compiled, is_worth_compiling, sums
 from inrcodec.families.siren.ladder import constant, smallest_bytes
 from inrcodec.families.training import OperatingPoint, TrainerOptions
 from inrcodec.fitting.loop import FitConfig
@@ -31,6 +31,9 @@ from inrcodec.progress import Monitor, Stage
 DEFAULT_QUALITY = 50
 _SOON = 4.0
 """Seconds that nobody minds: loading machine code takes one."""
+_LONG = 100.0
+"""Seconds of an encode that are worth half a minute of compiling: the rest does more than all would by NumPy."""
+_UNCOMPILED = "no time, by the limit, to compile the search, as an encode without one does once: it runs at half speed"
 
 
 class Trainer:
@@ -44,8 +47,11 @@ class Trainer:
         self._kit = Kit(device, options.seed, is_worth_compiling(sum(planned.steps) * planned.pixels))
         self._each = (self._arch.latent_count() + self._arch.param_count()) / len(self._target)
 
-    def warm(self, note: Callable[[str], None]) -> None:
+    def warm(self, note: Callable[[str], None], seconds: float) -> None:
         """Where machine code pays, have it ready: it is compiled once on a machine, for each version of the codec."""
+        if self._kit.is_compiled and seconds < _LONG and not is_compiled():
+            note(_UNCOMPILED)
+            self._kit = Kit(self._kit.device, self._options.seed)
         if self._kit.is_compiled:
             slow = threading.Timer(_SOON, note, ["compiling the search, once on this machine: half a minute"])
             slow.start()

@@ -38,7 +38,7 @@ class Trainer:
         self._target = Target(codes, device)
         self._shape: tuple[int, int, int] = (self._target.height, self._target.width, self._target.channels)
 
-    def warm(self, note: Callable[[str], None]) -> None:
+    def warm(self, note: Callable[[str], None], seconds: float) -> None:
         """There is nothing to wait for."""
 
     def sizes(self) -> tuple[int, int]:

@@ -1,8 +1,11 @@
 """Machine code finds what NumPy finds."""
 
 import math
+import os
+import runpy
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -166,13 +169,41 @@ def test_compiling_is_told_where_it_takes_long_and_only_there(monkeypatch: pytes
         notes: list[str] = []
         own = trainer.Trainer(np.zeros((work, 1000, 1), np.uint8), TrainerOptions(effort=1), torch.device("cpu"))
         monkeypatch.setattr(own, "_step_of_nothing", lambda: time.sleep(pause))
-        own.warm(notes.append)
+        own.warm(notes.append, math.inf)
         return notes
 
     monkeypatch.setattr(trainer, "_SOON", 0.2)
     assert told(1, 1.0) == told(1000, 0.0) == []
     (note,) = told(1000, 1.0)
     assert "compiling" in note
+
+
+def test_code_is_kept_from_its_first_call_on_until_its_source_changes(tmp_path: Path) -> None:
+    source = tmp_path / "doubling.py"
+    source.write_text("def double(x):\n    return 2 * x\n")
+    double = numba_code.machine_code(runpy.run_path(str(source))["double"])
+    assert not numba_code.is_kept(double)
+    assert double(2) == 4
+    assert numba_code.is_kept(double)
+    later = time.time() + 10
+    os.utime(source, (later, later))
+    assert not numba_code.is_kept(double)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_kept", "compiles"),
+    [(math.inf, False, True), (5, True, True), (5, False, False), (500, False, True)],
+)
+def test_a_time_limit_is_not_spent_on_compiling(
+    seconds: float, is_kept: bool, compiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = trainer.Trainer(np.zeros((1000, 1000, 1), np.uint8), TrainerOptions(effort=1), torch.device("cpu"))
+    steps: list[int] = []
+    notes: list[str] = []
+    monkeypatch.setattr(own, "_step_of_nothing", lambda: steps.append(1))
+    monkeypatch.setattr(trainer, "is_compiled", lambda: is_kept)
+    own.warm(notes.append, seconds)
+    assert bool(steps) == compiles != bool(notes)
 
 
 def test_an_encode_by_machine_code_is_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
