@@ -28,7 +28,7 @@ from tests.support.pictures import waves
 from tools.measure import fleet_trial
 
 FAST = EncoderConfig(effort=1, device="cpu")
-PICTURES = 40
+PICTURES = 24
 
 
 @pytest.fixture
