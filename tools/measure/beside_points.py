@@ -2,8 +2,8 @@
 
     python tools/measure/beside_points.py docs/results/grid_full_size.json kodim15:0.282:35.28 kodim23:0.223:37.34
 
-The file is the per_picture.json of rd_curve.py, a point is picture:bpp:PSNR. Printed are the rates that codecs take for a
-point's PSNR, by the interpolation that BD-rates are computed of, and how many bits more that is than the point's.
+The file is the per_picture.json of rd_curve.py, a point is picture:bpp:PSNR. Printed are the rates that codecs take for
+a PSNR of a point, by the interpolation that BD-rates are computed of, and how many bits more that is than its own.
 """
 
 import argparse
