@@ -7,14 +7,42 @@ the rate is too rough to follow (docs/experiments.md).
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from inrcodec.compute.arena import Array
 
 SHARPNESS, DEVIATION = (0.35, 0.08), (0.22, 0.15)
 """Temperature of the soft rounding, and deviation of the noise: at p = 0 and at p = 1."""
+BETAS = 0.9, 0.95
+"""How much of the mean of gradients, and of their squares, Adam keeps at a step."""
 LEAST_RATE, LEAST_NETWORK_RATE = 0.02, 0.05
 """Parts of the rates of latents and of networks that are left at p = 1."""
+
+
+_SHORT, _DOUBLINGS = 960, 2.0
+"""Steps of a whole annealing up to which rates are the first of these, and doublings in which they become the last."""
+_LATENTS, _NETWORKS, _MEMORY = (0.15, 0.1), (5e-3, 1e-2), (20.0, 333.0)
+"""Steps of a latent, in its units, and of a network's weight, at first; steps that latents' second moment remembers."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast latents and networks move at first. Who has time moves networks further, and latents less at a time."""
+
+    latents: float
+    """Rate of latents, in their units."""
+    networks: float
+    """Rate of the networks' weights."""
+    betas: tuple[float, float]
+    """Of latents' Adam."""
+
+    @classmethod
+    def of(cls, steps: float) -> "Pace":
+        """The pace of a search that takes so many steps from p = 0 to p = 1."""
+        part = min(max(math.log2(max(steps, 1.0) / _SHORT) / _DOUBLINGS, 0.0), 1.0)
+        latents, networks, memory = (low * (high / low) ** part for low, high in (_LATENTS, _NETWORKS, _MEMORY))
+        return cls(latents, networks, (BETAS[0], 1 - 1 / memory))
 
 
 def between(ends: tuple[float, float], p: float) -> float:
@@ -46,12 +74,13 @@ def seen(q: Array, p: float, draw: Callable[[Array], Array], xp: Any) -> tuple[A
 class Adam:
     """Adam (Kingma and Ba 2015) over a flat array, in place; gradients may be of any size, so its epsilon is small."""
 
-    BETAS = 0.9, 0.95
     EPSILON = 1e-12
 
-    def __init__(self, like: Array, xp: Any, pieces: Sequence[slice] = (slice(None),)) -> None:
+    def __init__(
+        self, like: Array, xp: Any, pieces: Sequence[slice] = (slice(None),), betas: tuple[float, float] = BETAS
+    ) -> None:
         """Steps arrays like this one, piece by piece."""
-        self._xp, self._pieces = xp, pieces
+        self._xp, self._pieces, self._betas = xp, pieces, betas
         self.mean, self.square = xp.zeros_like(like), xp.zeros_like(like)
         self.steps = 0
 
@@ -62,7 +91,7 @@ class Adam:
             self._move(values[piece], gradient[piece], rate, piece)
 
     def _move(self, values: Array, gradient: Array, rate: Array | float, piece: slice) -> None:
-        keep, keep_square = self.BETAS
+        keep, keep_square = self._betas
         mean, square = self.mean[piece], self.square[piece]
         mean *= keep
         mean += (1 - keep) * gradient
@@ -76,6 +105,6 @@ class Adam:
         return self._size(self.square)
 
     def _size(self, square: Array) -> Array:
-        size = self._xp.sqrt(square / (1 - self.BETAS[1] ** self.steps))
+        size = self._xp.sqrt(square / (1 - self._betas[1] ** self.steps))
         size += self.EPSILON
         return size

@@ -99,8 +99,8 @@ class CompiledAdam(anneal.Adam):
 
     def _move(self, values: Array, gradient: Array, rate: Array | float, piece: slice) -> None:
         mean, square = self.mean[piece], self.square[piece]
-        unbiased = [rate / (1 - self.BETAS[0] ** self.steps), 1 / (1 - self.BETAS[1] ** self.steps)]
-        numbers = np.array([*self.BETAS, *unbiased, self.EPSILON], np.float32)
+        unbiased = [rate / (1 - self._betas[0] ** self.steps), 1 / (1 - self._betas[1] ** self.steps)]
+        numbers = np.array([*self._betas, *unbiased, self.EPSILON], np.float32)
         _adam(values, gradient, mean, square, numbers)
 
 

@@ -23,8 +23,6 @@ from inrcodec.families.grid.tensors import rates, usual_steps
 from inrcodec.fitting.loop import FitConfig
 from inrcodec.fitting.state import State, take, take_count, take_finite, take_number
 
-LATENT_RATE, NETWORK_RATE = 0.15, 5e-3
-"""Steps of a latent, in its units, and of a network's weight, at first."""
 BITS = 4.0
 """Bits that a difference from the prior takes: so many times log2(1 + its size / its usual step)."""
 FITTED = (1 - ROUND) / (1 - TRY - SETTLE)
@@ -55,7 +53,9 @@ class GridSearch(LeastJ):
         self._rates, self._steps = kit.lift(rates(grid.arch)), kit.lift(usual_steps(grid.arch))
         self._pieces = kit.pieces(len(self._latents))
         self._sums = sums(kit.is_compiled)
-        self._adams = self._sums.adam(self._latents, kit.xp, self._pieces), anneal.Adam(self._flat, kit.xp)
+        self._pace = anneal.Pace.of(config.steps / (span[1] - span[0]))
+        latents = self._sums.adam(self._latents, kit.xp, self._pieces, self._pace.betas)
+        self._adams = latents, anneal.Adam(self._flat, kit.xp)
 
     def step(self, number: int) -> None:
         """One full gradient, one step of all latents and networks."""
@@ -66,13 +66,13 @@ class GridSearch(LeastJ):
         latents, networks = self._adams
         gradient = found.by_tensors / self._pixels
         clip = min(1.0, CLIP / max(1e-12, float((gradient * gradient).sum()) ** 0.5))
-        rate = self._rates * (NETWORK_RATE * anneal.cosine(p, anneal.LEAST_NETWORK_RATE))
+        rate = self._rates * (self._pace.networks * anneal.cosine(p, anneal.LEAST_NETWORK_RATE))
         networks.step(self._flat, clip * gradient, rate)
         by = rate * clip / self._pixels / networks.size
         self._flat = shrunk(self._flat, self._prior, by, self._steps, self._kit.xp)
         by_latents = self._kit.xp.concatenate([part.reshape(-1) for part in found.by_latents])
         by_latents *= slope
-        latents.step(self._latents, by_latents, LATENT_RATE * anneal.cosine(p, anneal.LEAST_RATE))
+        latents.step(self._latents, by_latents, self._pace.latents * anneal.cosine(p, anneal.LEAST_RATE))
 
     def _seen(self, p: float, number: int) -> tuple[Array, Array]:
         """What the latents are seen as in a step, and the derivative of that."""

@@ -70,3 +70,26 @@ def test_components_are_orthonormal_and_grey_is_luma_alone() -> None:
     np.testing.assert_allclose(colour.matrix(4) @ colour.matrix(4).T, np.eye(4), atol=1e-15)
     grey = colour.components(np.full((1, 1, 3), 255, np.uint8))
     np.testing.assert_allclose(grey.reshape(-1), [3**0.5 / 2, 0, 0], atol=1e-6)
+
+
+def test_short_searches_and_long_ones_have_a_pace_each_and_others_one_between() -> None:
+    short, between, long = (anneal.Pace.of(steps) for steps in (0, 1920, 9000))
+    assert short == anneal.Pace.of(900) == anneal.Pace(0.15, 5e-3, (0.9, 0.95))
+    assert long == anneal.Pace.of(90_000)
+    assert long.latents < between.latents < short.latents
+    assert short.networks < between.networks < long.networks
+    assert short.betas[1] < between.betas[1] < long.betas[1] < 1
+
+
+def test_adam_forgets_old_sizes_by_its_second_beta() -> None:
+    """After many small gradients a large one moves least who remembers them least."""
+    moved = []
+    for beta in (0.5, 0.95, 0.999):
+        values = np.zeros(1)
+        adam = anneal.Adam(values, np, betas=(0.0, beta))
+        for gradient in (*[1.0] * 2000, 100.0):
+            before = values.copy()
+            adam.step(values, np.array([gradient]), 1.0)
+        moved.append(float(before[0] - values[0]))
+    assert moved == sorted(moved)
+    assert moved[-1] > 10 * moved[0]
