@@ -20,8 +20,9 @@ LEAST_RATE, LEAST_NETWORK_RATE = 0.02, 0.05
 """Parts of the rates of latents and of networks that are left at p = 1."""
 
 
-_SHORT, _DOUBLINGS = 960, 2.0
-"""Steps of a whole annealing up to which rates are the first of these, and doublings in which they become the last."""
+_SHORT, _DOUBLINGS = 1920, 1.0
+"""Steps of a whole annealing up to which the pace is the first of these, that of effort 5; and the doublings in which it
+becomes the last, that of effort 6."""
 _LATENTS, _NETWORKS, _MEMORY = (0.15, 0.1), (5e-3, 1e-2), (20.0, 333.0)
 """Steps of a latent, in its units, and of a network's weight, at first; steps that latents' second moment remembers."""
 

@@ -73,8 +73,8 @@ def test_components_are_orthonormal_and_grey_is_luma_alone() -> None:
 
 
 def test_short_searches_and_long_ones_have_a_pace_each_and_others_one_between() -> None:
-    short, between, long = (anneal.Pace.of(steps) for steps in (0, 1920, 9000))
-    assert short == anneal.Pace.of(900) == anneal.Pace(0.15, 5e-3, (0.9, 0.95))
+    short, between, long = (anneal.Pace.of(steps) for steps in (0, 2500, 9000))
+    assert short == anneal.Pace.of(1920) == anneal.Pace(0.15, 5e-3, (0.9, 0.95))
     assert long == anneal.Pace.of(90_000)
     assert long.latents < between.latents < short.latents
     assert short.networks < between.networks < long.networks
