@@ -21,8 +21,8 @@ LEAST_RATE, LEAST_NETWORK_RATE = 0.02, 0.05
 
 
 _SHORT, _DOUBLINGS = 1920, 1.0
-"""Steps of a whole annealing up to which the pace is the first of these, that of effort 5; and the doublings in which it
-becomes the last, that of effort 6."""
+"""Steps of a whole annealing, effort 5's, up to which the pace is the first of these; and the doublings in which it
+becomes the last, effort 6's."""
 _LATENTS, _NETWORKS, _MEMORY = (0.15, 0.1), (5e-3, 1e-2), (20.0, 333.0)
 """Steps of a latent, in its units, and of a network's weight, at first; steps that latents' second moment remembers."""
 
