@@ -79,7 +79,7 @@ def print_whole(sizes: list[tuple[int, int]]) -> None:
     """A line for each size, from a fresh process with the same arguments."""
     at = sys.argv.index("--whole")
     others = sys.argv[1:at] + sys.argv[at + 1 + len(sizes) :]
-    print(f"{'size':>10}{'Mpixel':>8}{'seconds':>9}{'a Mpixel':>10}{'peak':>10}{'bpp':>7}{'PSNR':>10}")
+    print(f"{'size':>10}{'Mpixel':>8}{'seconds':>9}{'a Mpixel':>10}{'peak':>11}{'bpp':>7}{'PSNR':>10}")
     for width, height in sizes:
         command = [sys.executable, __file__, *others, "--one", f"{width}x{height}"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -89,7 +89,7 @@ def print_whole(sizes: list[tuple[int, int]]) -> None:
         pixels, peak = width * height / 1e6, usage.ru_maxrss / 2**20
         print(
             f"{width:>5}x{height:<4}{pixels:>8.1f}{found['seconds']:>9.0f}{found['seconds'] / pixels:>10.0f}"
-            f"{peak:>7.2f} GB{found['bpp']:>7.3f}{found['psnr']:>7.2f} dB",
+            f"{peak:>7.2f} GiB{found['bpp']:>7.3f}{found['psnr']:>7.2f} dB",
             flush=True,
         )
 

@@ -18,8 +18,6 @@ BETAS = 0.9, 0.95
 """How much of the mean of gradients, and of their squares, Adam keeps at a step."""
 LEAST_RATE, LEAST_NETWORK_RATE = 0.02, 0.05
 """Parts of the rates of latents and of networks that are left at p = 1."""
-
-
 _SHORT, _DOUBLINGS = 1920, 1.0
 """Steps of a whole annealing, effort 5's, up to which the pace is the first of these; and the doublings in which it
 becomes the last, effort 6's."""

@@ -122,6 +122,6 @@ def _adam(values: Array, gradient: Array, mean: Array, square: Array, numbers: A
         values[at] -= rate * mean[at] / (np.sqrt(square[at] * whole) + epsilon)
 
 
-def is_compiled() -> bool:
+def was_compiled() -> bool:
     """Whether an earlier search on this machine has left the code of all this."""
     return all(is_kept(each) for each in (compiled.contexts, compiled.synthesis, compiled.seen, _adam))

@@ -41,11 +41,11 @@ def is_worth_compiling(work: int) -> bool:
     return work >= _WORTH and importlib.util.find_spec("numba") is not None
 
 
-def is_compiled() -> bool:
+def was_compiled() -> bool:
     """Whether the sums by Numba were compiled before, so that loading them takes about a second."""
     from inrcodec.families.grid import fast
 
-    return fast.is_compiled()
+    return fast.was_compiled()
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from inrcodec.families.grid.probe import delta_of_bytes
 from inrcodec.families.grid.rounding import GridRounder
 from inrcodec.families.grid.search import FITTED, GridSearch
 from inrcodec.families.grid.start import SparseStart
-from inrcodec.families.grid.sums import is_compiled, is_worth_compiling, sums
+from inrcodec.families.grid.sums import is_worth_compiling, sums, was_compiled
 from inrcodec.families.siren.ladder import constant, smallest_bytes
 from inrcodec.families.training import OperatingPoint, TrainerOptions
 from inrcodec.fitting.loop import FitConfig
@@ -49,7 +49,7 @@ class Trainer:
 
     def warm(self, note: Callable[[str], None], seconds: float) -> None:
         """Where machine code pays, have it ready: it is compiled once on a machine, for each version of the codec."""
-        if self._kit.is_compiled and seconds < _LONG and not is_compiled():
+        if self._kit.is_compiled and seconds < _LONG and not was_compiled():
             note(_UNCOMPILED)
             self._kit = Kit(self._kit.device, self._options.seed)
         if self._kit.is_compiled:

@@ -201,7 +201,7 @@ def test_a_time_limit_is_not_spent_on_compiling(
     steps: list[int] = []
     notes: list[str] = []
     monkeypatch.setattr(own, "_step_of_nothing", lambda: steps.append(1))
-    monkeypatch.setattr(trainer, "is_compiled", lambda: is_kept)
+    monkeypatch.setattr(trainer, "was_compiled", lambda: is_kept)
     own.warm(notes.append, seconds)
     assert bool(steps) == compiles != bool(notes)
 
