@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inrcodec.compute.arena import Array
+from inrcodec.families.grid.distortion import Run
 
 SHARPNESS, DEVIATION = (0.35, 0.08), (0.22, 0.15)
 """Temperature of the soft rounding, and deviation of the noise: at p = 0 and at p = 1."""
@@ -83,11 +84,10 @@ class Adam:
         self.mean, self.square = xp.zeros_like(like), xp.zeros_like(like)
         self.steps = 0
 
-    def step(self, values: Array, gradient: Array, rate: Array | float) -> None:
+    def step(self, values: Array, gradient: Array, rate: Array | float, run: Run = map) -> None:
         """Move `values` against the gradient by about `rate` each: a number, or of one piece an array."""
         self.steps += 1
-        for piece in self._pieces:
-            self._move(values[piece], gradient[piece], rate, piece)
+        list(run(lambda piece: self._move(values[piece], gradient[piece], rate, piece), self._pieces))
 
     def _move(self, values: Array, gradient: Array, rate: Array | float, piece: slice) -> None:
         keep, keep_square = self._betas

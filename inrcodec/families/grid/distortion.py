@@ -103,7 +103,7 @@ class Distortion:
 
     def synthesis(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> Array:
         """(components, H, W) of padded planes."""
-        effective = [*matrices[:2], matrices[2] + self._base]
+        effective = Distortion._ready(self, matrices)
         out = self._xp.empty_like(self._target)
 
         def draw(band: slice) -> None:
@@ -116,17 +116,21 @@ class Distortion:
         list(run(draw, self._bands))
         return out
 
+    def _ready(self, matrices: Sequence[Array]) -> Sequence[Array]:
+        """What bands work with, from the matrices."""
+        return [*matrices[:2], matrices[2] + self._base]
+
     def value(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> float:
         """The sum."""
         return float(self.by_pixel(padded, matrices, run).sum(dtype=self._xp.float64))
 
     def by_pixel(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> Array:
         """(H, W): its part at each pixel."""
-        effective = [*matrices[:2], matrices[2] + self._base]
+        ready = self._ready(matrices)
         out = self._xp.empty_like(self._target[0])
 
         def measure(band: slice) -> None:
-            out[band] = self._squares(padded, effective, band)
+            out[band] = self._squares(padded, ready, band)
 
         list(run(measure, self._bands))
         return out
@@ -150,9 +154,9 @@ class Distortion:
         self, padded: Array, matrices: Sequence[Array], into: Array, run: Run = map
     ) -> tuple[float, list[Array]]:
         """The sum, and its derivatives by the matrices; those by the planes go `into` an array as padded."""
-        effective = [*matrices[:2], matrices[2] + self._base]
+        ready = self._ready(matrices)
         into[...] = 0
-        of_band = functools.partial(self._derivatives, padded, effective, into)
+        of_band = functools.partial(self._derivatives, padded, ready, into)
         total, sums = 0.0, None
         for band, (error, grads, halo) in zip(self._bands, run(of_band, self._bands), strict=True):
             total += error

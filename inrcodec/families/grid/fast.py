@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from inrcodec.compute.arena import Array
+from inrcodec.compute.arena import Array, Arrays
 from inrcodec.compute.numba_code import is_kept, machine_code
 from inrcodec.families.grid import anneal, compiled
 from inrcodec.families.grid.arch import FINE, GridArch
-from inrcodec.families.grid.distortion import Distortion
+from inrcodec.families.grid.distortion import Distortion, bands
 from inrcodec.families.grid.rate import Coded
 from inrcodec.families.grid.views import depth
 
+_ROWS = 8
+"""Rows of a band, at least: memory of its own that a band leaves grows with the rows around it."""
 _MOST_VIEWS = max(len(each.views(True)) for each in GridArch(1, 1, 4).together())
 
 
@@ -32,18 +34,25 @@ def _as_many(planes: Sequence[Array]) -> tuple[Array, ...]:
     return (*planes, *[planes[0]] * (_MOST_VIEWS - len(planes)))
 
 
-def _grads(matrices: Sequence[Array]) -> tuple[Array, ...]:
-    return tuple(np.zeros(each.shape) for each in matrices)
+def _grads(weights: Sequence[Array]) -> tuple[Array, ...]:
+    return tuple(np.zeros(each.shape) for each in weights[:3])
 
 
 class CompiledCoded(Coded):
     """See `rate.Coded`."""
 
+    def _ready(self, matrices: Sequence[Array]) -> Sequence[Array]:
+        return _weights(matrices, False)
+
+    def _bands(self, q: Array) -> list[slice]:
+        _, height, width = q.shape
+        return bands(height, width, max(self._at_once, _ROWS * width))
+
     def _bits(self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], band: slice) -> Array:
         bits = np.zeros((band.stop - band.start, q.shape[2]), np.float32)
         seen = self._seen(q, planes)
         slopes = q, seen[1], self._above, _grads(matrices)
-        compiled.contexts(seen, _weights(matrices, False), band.start, band.stop, bits, slopes, False)
+        compiled.contexts(seen, matrices, band.start, band.stop, bits, slopes, False)
         return bits
 
     def _derivatives(
@@ -54,7 +63,7 @@ class CompiledCoded(Coded):
         across = planes[0].shape[1]
         halos = [np.zeros((before + rows + after, across), np.float32) for before, after in self._reach]
         slopes = by_q, _as_many(halos), self._above, grads
-        compiled.contexts(self._seen(q, planes), _weights(matrices, False), band.start, band.stop, bits, slopes, True)
+        compiled.contexts(self._seen(q, planes), matrices, band.start, band.stop, bits, slopes, True)
         return float(bits.sum(dtype=np.float64)), grads, halos
 
     def _seen(self, q: Array, planes: Sequence[Array]) -> tuple[Any, ...]:
@@ -74,10 +83,17 @@ class CompiledCoded(Coded):
 class CompiledDistortion(Distortion):
     """See `distortion.Distortion`."""
 
+    def __init__(self, arch: GridArch, target: Array, arrays: Arrays) -> None:
+        super().__init__(arch, target, arrays)
+        self._bands = bands(arch.height, arch.width, max(arrays.points, _ROWS * arch.width))
+
+    def _ready(self, matrices: Sequence[Array]) -> Sequence[Array]:
+        return _weights(super()._ready(matrices), True)
+
     def _squares(self, padded: Array, matrices: Sequence[Array], band: slice) -> Array:
         squares = np.zeros((band.stop - band.start, padded.shape[2] - 2), np.float32)
         slopes = padded, padded, _grads(matrices)
-        compiled.synthesis(self._seen(padded), _weights(matrices, True), band.start, band.stop, squares, slopes, False)
+        compiled.synthesis(self._seen(padded), matrices, band.start, band.stop, squares, slopes, False)
         return squares
 
     def _derivatives(
@@ -87,7 +103,7 @@ class CompiledDistortion(Distortion):
         squares = np.zeros((rows, padded.shape[2] - 2), np.float32)
         halo = np.zeros((FINE, rows + 2, padded.shape[2]), np.float32)
         slopes = into, halo, grads
-        compiled.synthesis(self._seen(padded), _weights(matrices, True), band.start, band.stop, squares, slopes, True)
+        compiled.synthesis(self._seen(padded), matrices, band.start, band.stop, squares, slopes, True)
         return float(squares.sum(dtype=np.float64)), grads, halo
 
     def _seen(self, padded: Array) -> tuple[Array, ...]:

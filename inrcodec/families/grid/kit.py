@@ -45,15 +45,15 @@ class Kit:
         """The inverse of `lift`."""
         return np.array(values, np.float32) if self._on_cpu else values.cpu().numpy()
 
-    def normal(self, number: int) -> Callable[[Array], Array]:
-        """What draws normal numbers, as many as an array has: those of step `number`, the same each time.
+    def normal(self, number: int, piece: int = 0) -> Callable[[Array], Array]:
+        """What draws normal numbers, as many as an array has: those of step `number` for a piece, the same each time.
 
         Each odd step has those of the step before with the other sign: antithetic variates (Hammersley and Morton
         1956), so that what noise does to a gradient to first order is gone from the mean of two steps.
         """
         sign, pair = 1.0 - 2.0 * (number % 2), number // 2
         if self._on_cpu:
-            draws = np.random.default_rng([self._seed, pair])
+            draws = np.random.default_rng([self._seed, pair, piece])
             return lambda like: np.float32(sign) * draws.standard_normal(like.shape, dtype=np.float32)
         generator = torch.Generator(self.device).manual_seed((self._seed << 24) + pair)
         return lambda like: sign * torch.randn(like.shape, generator=generator, device=self.device)

@@ -33,13 +33,17 @@ class Coded:
 
     def by_cell(self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], run: Run) -> Array:
         """(h, w): bits of the latents q (components, h, w) in each cell; `planes` are those of the views."""
-        out = self._xp.empty_like(q[0])
+        out, ready = self._xp.empty_like(q[0]), self._ready(matrices)
 
         def measure(band: slice) -> None:
-            out[band] = self._bits(q, planes, matrices, band)
+            out[band] = self._bits(q, planes, ready, band)
 
         list(run(measure, self._bands(q)))
         return out
+
+    def _ready(self, matrices: Sequence[Array]) -> Sequence[Array]:
+        """What bands work with, from the matrices."""
+        return matrices
 
     def _bits(self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], band: slice) -> Array:
         """(rows, w): those of a band."""
@@ -52,7 +56,7 @@ class Coded:
     ) -> tuple[float, list[Array], Array]:
         """Bits, and their derivatives by the matrices and directly by q; those by the planes add to `by_planes`."""
         by_q = self._xp.empty_like(q)
-        of_band = functools.partial(self._derivatives, q, planes, matrices, by_q)
+        of_band = functools.partial(self._derivatives, q, planes, self._ready(matrices), by_q)
         total, sums = 0.0, None
         parts = self._bands(q)
         for band, (found, grads, halos) in zip(parts, run(of_band, parts), strict=True):
@@ -136,9 +140,25 @@ class Rate:
         by_cell = self.by_cell(latents, matrices, self._arch.levels - 1, run)
         return sum(float(level.sum(dtype=self._xp.float64)) for level in by_cell)
 
+    def seen(self, latents: Sequence[Array], arena: Arena) -> list[list[Array]]:
+        """The planes that context networks see of latents, for `value_by`; `arena` makes them."""
+        views = self._views(latents, arena)
+        return [views.planes(each) for each, _ in self._coded]
+
+    def value_by(
+        self, name: str, latents: Sequence[Array], seen: list[list[Array]], matrices: Sequence[Array], run: Run = map
+    ) -> float:
+        """Bits of those latents that one network codes, from what is `seen` of them."""
+        found = [
+            coded.by_cell(latents[each.level][each.part], planes, matrices, run).sum(dtype=self._xp.float64)
+            for (each, coded), planes in zip(self._coded, seen, strict=True)
+            if each.network == name
+        ]
+        return float(sum(found))
+
     def by_cell(self, latents: Sequence[Array], matrices: Matrices, coarsest: int, run: Run = map) -> list[Array]:
         """Bits in each cell, (h, w), of each level up to `coarsest`."""
-        views = self._views(latents)
+        views = self._views(latents, self._arena)
         found: list[Array] = [0] * min(coarsest + 1, self._arch.levels)
         for each, coded in self._coded:
             if each.level < len(found):
@@ -150,7 +170,7 @@ class Rate:
         self, latents: Sequence[Array], matrices: Matrices, run: Run = map
     ) -> tuple[float, dict[str, list[Array]], list[Array]]:
         """Bits, and their derivatives by the matrices, by network, and by the latents."""
-        xp, views, total = self._xp, self._views(latents), 0.0
+        xp, views, total = self._xp, self._views(latents, self._arena), 0.0
         sums: dict[str, list[Array]] = {}
         by_q = [xp.empty_like(each) for each in latents]
         for each, coded in self._coded:
@@ -161,11 +181,22 @@ class Rate:
             total += found
             sums[name] = [a + b for a, b in zip(sums[name], grads, strict=True)] if name in sums else grads
         for q, direct, of_z in zip(latents, by_q, views.back(), strict=True):
-            direct += xp.stack(of_z) / xp.sqrt(1 + q * q)
+            self._lead_back(q, of_z, direct)
         return total, sums, by_q
 
-    def _views(self, latents: Sequence[Array]) -> Views:
-        views = Views(self._arch, self._xp, self._arena, self._by)
+    def _lead_back(self, q: Array, by_asinh: Sequence[Array], into: Array) -> None:
+        """Adds the derivatives by latents of a level to `into`, from those by their asinh."""
+        with self._arena.passing():
+            root = self._arena.empty(*q.shape)
+            self._xp.multiply(q, q, out=root)
+            root += 1
+            self._xp.sqrt(root, out=root)
+            for slope, of_z, by_q in zip(root, by_asinh, into, strict=True):
+                self._xp.divide(of_z, slope, out=slope)
+                by_q += slope
+
+    def _views(self, latents: Sequence[Array], arena: Arena) -> Views:
+        views = Views(self._arch, self._xp, arena, self._by)
         for level, q in enumerate(latents):
             for component, own in zip(self._arch.on_level(level), self._xp.arcsinh(q), strict=True):
                 views.put(component, level, own)

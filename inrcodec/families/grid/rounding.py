@@ -15,8 +15,10 @@ from inrcodec import families
 from inrcodec.compute.arena import Array
 from inrcodec.families.contract import StoredPicture
 from inrcodec.families.grid.delta import delta_code, delta_of
+from inrcodec.families.grid.fixed import FixedLatents, network_of
 from inrcodec.families.grid.float_grid import FloatGrid
 from inrcodec.families.grid.kit import Kit
+from inrcodec.families.grid.number_trials import NumberTrials
 from inrcodec.families.grid.objective import GridObjective
 from inrcodec.families.grid.plan import ROUND, SETTLE, TRY, GridPlan, delta_of_noise
 from inrcodec.families.grid.prior import LATEST
@@ -28,8 +30,9 @@ from inrcodec.fitting.loop import FitConfig, optimize
 from inrcodec.format.entropy import MAX_SYMBOL
 from inrcodec.progress import Monitor, Stage, within
 
-_RATES, _STEPPED = (2e-3, 5e-4), 1 / 3
-"""How far networks' numbers move at first, without steps and with them; and the part of the time that is with them."""
+_RATES, _STEPPED, _TRIED = (2e-3, 5e-4), 0.15, 0.5
+"""How far networks' numbers move at first, without steps and with them; of the time after latents are whole the part
+that is with them, and the part in which numbers are tried a step away."""
 _EVERY = 20
 """Steps between evaluations."""
 _SHORT, _SHORTER = 0.08, 0.35
@@ -99,7 +102,8 @@ class GridRounder:
     def _settle(self, grid: FloatGrid, annealed: int, monitor: Monitor) -> tuple[Steps, float]:
         """What follows so many steps: the steps of the networks, and the PSNR in dB; the arrays are gone after."""
         whole = self._plan.round_steps
-        tried, free = (round(whole * part) for part in (1 - SETTLE / ROUND, 1 - _STEPPED * SETTLE / ROUND))
+        parts = 1, _STEPPED + _TRIED, _TRIED
+        tried, free, stepped = (round(whole * (1 - part * SETTLE / ROUND)) for part in parts)
         objective = GridObjective(grid.arch, self._target, grid.delta, self._kit)
         trying = self._config(tried - annealed)
         optimize(TrialSearch(grid, objective, trying, self._kit), "try", within(monitor, annealed, whole))
@@ -107,19 +111,17 @@ class GridRounder:
         settling = NetworkSearch(grid, objective, steps, self._config(free - tried), self._kit, _RATES[0])
         optimize(settling, "settle", within(monitor, tried, whole))
         steps = self._chosen(grid, objective)
-        settling = NetworkSearch(grid, objective, steps, self._config(whole - free), self._kit, _RATES[1])
-        psnr = optimize(settling, "round", within(monitor, free, whole))
-        return steps, psnr
+        settling = NetworkSearch(grid, objective, steps, self._config(stepped - free), self._kit, _RATES[1])
+        optimize(settling, "round", within(monitor, free, whole))
+        moving = NumberTrials(grid, objective, steps, self._config(whole - stepped), self._kit)
+        return steps, optimize(moving, "try", within(monitor, stepped, whole))
 
     def _chosen(self, grid: FloatGrid, objective: GridObjective) -> Steps:
-        steps, latents = Steps(grid), grid.split(grid.latents)
+        steps, fixed = Steps(grid), FixedLatents(objective, grid.split(grid.latents), self._kit)
         with self._kit.working() as run:
 
             def value(name: str, flat: NDArray[np.float32]) -> float:
-                lifted = self._kit.lift(flat)
-                if name == "gains" or name.startswith("synthesis"):
-                    return objective.total(objective.error(latents, lifted, run), 0)
-                return objective.bits(latents, lifted, run)
+                return fixed.part(network_of(name), self._kit.lift(flat), run)
 
             steps.choose(self._kit.lower(grid.flat), value)
         return steps

@@ -72,14 +72,18 @@ class GridSearch(LeastJ):
         self._flat = shrunk(self._flat, self._prior, by, self._steps, self._kit.xp)
         by_latents = self._kit.xp.concatenate([part.reshape(-1) for part in found.by_latents])
         by_latents *= slope
-        latents.step(self._latents, by_latents, self._pace.latents * anneal.cosine(p, anneal.LEAST_RATE))
+        rate_of_latents = self._pace.latents * anneal.cosine(p, anneal.LEAST_RATE)
+        latents.step(self._latents, by_latents, rate_of_latents, self._run)
 
     def _seen(self, p: float, number: int) -> tuple[Array, Array]:
         """What the latents are seen as in a step, and the derivative of that."""
         seen, slope = (self._kit.xp.empty_like(self._latents) for _ in range(2))
-        draw = self._kit.normal(number)
-        for piece in self._pieces:
+
+        def look(at: int) -> None:
+            piece, draw = self._pieces[at], self._kit.normal(number, at)
             seen[piece], slope[piece] = self._sums.seen(self._latents[piece], p, draw, self._kit.xp)
+
+        list(self._run(look, range(len(self._pieces))))
         return seen, slope
 
     def evaluate(self) -> None:

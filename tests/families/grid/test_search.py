@@ -10,6 +10,7 @@ from inrcodec.compute import threads
 from inrcodec.errors import CheckpointError
 from inrcodec.families.contract import Shape
 from inrcodec.families.grid import colour
+from inrcodec.families.grid import kit as kit_module
 from inrcodec.families.grid.arch import GridArch
 from inrcodec.families.grid.float_grid import FloatGrid, prior_flat
 from inrcodec.families.grid.kit import Kit
@@ -70,7 +71,8 @@ def test_a_state_of_none_is_refused(name: str, value: np.ndarray) -> None:
         own.restore({**own.state(), "more": np.zeros(1)})
 
 
-def test_steps_do_not_depend_on_the_threads() -> None:
+def test_steps_do_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit_module, "_PIECE", 500)
     found = []
     for count in (1, 3):
         own = search(6)
@@ -96,7 +98,7 @@ def test_torch_sums_as_numpy_does() -> None:
 def test_a_step_of_torch_goes_where_numpys_goes() -> None:
     ours, other = search(5), search(5, OfTorch())
     for own in (ours, other):
-        own._kit.normal = lambda number: lambda like: 0 * like  # type: ignore[method-assign, assignment]
+        own._kit.normal = lambda number, piece: lambda like: 0 * like  # type: ignore[method-assign, assignment]
         run(own, range(2))
     apart = np.abs(ours.state()["array0"] - other.state()["array0"])
     assert np.quantile(apart, 0.99) < 0.05
