@@ -74,7 +74,7 @@ class Found:
     bits: float
     """R."""
     by_latents: list[Array]
-    """Of each level."""
+    """Of each level: room that the next call writes over."""
     by_tensors: Array
     """Flat, in the order of the tensors."""
 

@@ -169,10 +169,10 @@ class Rate:
     def gradient(
         self, latents: Sequence[Array], matrices: Matrices, run: Run = map
     ) -> tuple[float, dict[str, list[Array]], list[Array]]:
-        """Bits, and their derivatives by the matrices, by network, and by the latents."""
+        """Bits, and their derivatives by the matrices, by network, and by the latents: arrays of the arena."""
         xp, views, total = self._xp, self._views(latents, self._arena), 0.0
         sums: dict[str, list[Array]] = {}
-        by_q = [xp.empty_like(each) for each in latents]
+        by_q = [self._arena.empty(*each.shape) for each in latents]
         for each, coded in self._coded:
             level, part, name = each.level, each.part, each.network
             found, grads, by_q[level][part] = coded.gradient(

@@ -52,6 +52,7 @@ class GridSearch(LeastJ):
         self._prior = kit.lift(prior_flat(grid.arch, grid.delta))
         self._rates, self._steps = kit.lift(rates(grid.arch)), kit.lift(usual_steps(grid.arch))
         self._pieces = kit.pieces(len(self._latents))
+        self._room = kit.xp.empty_like(self._latents), kit.xp.empty_like(self._latents)
         self._sums = sums(kit.is_compiled)
         self._pace = anneal.Pace.of(config.steps / (span[1] - span[0]))
         latents = self._sums.adam(self._latents, kit.xp, self._pieces, self._pace.betas)
@@ -70,14 +71,14 @@ class GridSearch(LeastJ):
         networks.step(self._flat, clip * gradient, rate)
         by = rate * clip / self._pixels / networks.size
         self._flat = shrunk(self._flat, self._prior, by, self._steps, self._kit.xp)
-        by_latents = self._kit.xp.concatenate([part.reshape(-1) for part in found.by_latents])
-        by_latents *= slope
+        for part, by_latents in zip(self._grid.split(slope), found.by_latents, strict=True):
+            part *= by_latents
         rate_of_latents = self._pace.latents * anneal.cosine(p, anneal.LEAST_RATE)
-        latents.step(self._latents, by_latents, rate_of_latents, self._run)
+        latents.step(self._latents, slope, rate_of_latents, self._run)
 
     def _seen(self, p: float, number: int) -> tuple[Array, Array]:
-        """What the latents are seen as in a step, and the derivative of that."""
-        seen, slope = (self._kit.xp.empty_like(self._latents) for _ in range(2))
+        """What the latents are seen as in a step, and the derivative of that: room that the next one writes over."""
+        seen, slope = self._room
 
         def look(at: int) -> None:
             piece, draw = self._pieces[at], self._kit.normal(number, at)

@@ -91,10 +91,10 @@ def test_angles_that_float32_cannot_tell_stay_sines() -> None:
 
 def test_threads_change_no_bit_of_it() -> None:
     case = Case(40, 300, 3)
-    objective = case.objectives()[1]
-    alone = objective.gradient(case.latents, case.flat)
+    one, other = (case.objectives()[1] for _ in range(2))
+    alone = one.gradient(case.latents, case.flat)
     with ThreadPoolExecutor(4) as pool:
-        together = objective.gradient(case.latents, case.flat, pool.map)
+        together = other.gradient(case.latents, case.flat, pool.map)
     assert (alone.error, alone.bits) == (together.error, together.bits)
     assert np.array_equal(alone.by_tensors, together.by_tensors)
     assert all(map(np.array_equal, alone.by_latents, together.by_latents))
