@@ -170,7 +170,7 @@ class Rate:
         self, latents: Sequence[Array], matrices: Matrices, run: Run = map
     ) -> tuple[float, dict[str, list[Array]], list[Array]]:
         """Bits, and their derivatives by the matrices, by network, and by the latents: arrays of the arena."""
-        xp, views, total = self._xp, self._views(latents, self._arena), 0.0
+        views, total = self._views(latents, self._arena), 0.0
         sums: dict[str, list[Array]] = {}
         by_q = [self._arena.empty(*each.shape) for each in latents]
         for each, coded in self._coded:
