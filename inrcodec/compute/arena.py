@@ -5,7 +5,7 @@ For arrays of megabytes that takes several times as long as the sums that fill t
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -15,6 +15,12 @@ Array = Any
 """A NumPy array or a torch tensor."""
 Empty = Callable[..., Array]
 """(sizes of the axes..) -> an array that holds anything."""
+Run = Callable[[Callable[[Any], Any], Sequence[Any]], Any]
+"""A `map`, perhaps by several threads."""
+Work = Callable[[Sequence[Array], Run], Sequence[Array]]
+"""Arrays from arrays, always by the same sums: it neither looks at a number, nor decides by one, nor draws any."""
+Recall = Callable[[Hashable, Work, Sequence[Array], Run], Sequence[Array]]
+"""(name, work, arrays, run) -> work(arrays, run); see `recorded.Recorder`."""
 
 
 class Arrays(Protocol):
@@ -33,6 +39,10 @@ class Arrays(Protocol):
 
     def lift(self, values: NDArray[Any]) -> Array:
         """A copy of an array, here."""
+        ...
+
+    def recorder(self) -> Recall:
+        """What does work that is the same each time, perhaps faster where it was done before."""
         ...
 
 

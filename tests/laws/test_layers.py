@@ -28,7 +28,7 @@ RANKS = {
 """Rooms, and modules beside them, by rank: they import lower ranks, and a room imports itself."""
 
 TORCH = {
-    "compute.torch_backend", "fitting.loop", "fitting.soap", "fitting.target",
+    "compute.recorded", "compute.torch_backend", "fitting.loop", "fitting.soap", "fitting.target",
     "families.siren.curvature", "families.siren.gradients", "families.siren.plan", "families.siren.quantize",
     "families.siren.tensors", "families.siren.trainer",
     "families.grid.kit", "families.grid.module", "families.grid.trainer",

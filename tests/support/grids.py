@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from inrcodec.compute.arena import Recall
+from inrcodec.compute.recorded import Recorder
 from inrcodec.families import StoredPicture
 from inrcodec.families.contract import Shape
 from inrcodec.families.grid.arch import GridArch
@@ -59,6 +61,9 @@ class Doubles:
 
     def lift(self, values: NDArray[Any]) -> Any:
         return self.xp.asarray(np.array(values, np.float64))
+
+    def recorder(self) -> Recall:
+        return Recorder(torch.device("cpu"))
 
 
 class OfTorch(Kit):

@@ -1,6 +1,7 @@
 """What the grid family takes: a step of its search, reading and drawing a file, and whether every kernel agrees.
 
     python tools/measure/grid_figures.py PICTURE [--scale 0.5] [--effort 1] [--large 4096]
+    python tools/measure/grid_figures.py PICTURE --device cpu cuda  # steps and whole encodes, side by side
 
 Encodes the picture, and prints milliseconds of a step and of the start; bytes by part; seconds to read the file and to
 draw it, at its own size and large; and then, in fresh processes, by NumPy and by torch, on one thread and two, and
@@ -42,7 +43,7 @@ def seconds(work: Callable[[], Any], times: int = 3) -> float:
     return min(found)
 
 
-def of_search(codes: np.ndarray) -> None:
+def of_search(codes: np.ndarray, device: str) -> None:
     """A step, and the start."""
     import torch
 
@@ -50,15 +51,27 @@ def of_search(codes: np.ndarray) -> None:
     from inrcodec.families.grid.trainer import Trainer
     from inrcodec.families.training import TrainerOptions
 
-    trainer = Trainer(codes, TrainerOptions(), torch.device("cpu"))
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    trainer = Trainer(codes, TrainerOptions(), torch.device(device))
     candidate = trainer.start(trainer.at_quality(None))
     with threads.using(threads.count()), threads.single_torch(), threads.single_blas():
-        start = seconds(lambda: candidate.search(candidate.plan().fit, print), 1)
+        start = seconds(lambda: [candidate.search(candidate.plan().fit, print), wait()], 1)
         search = candidate.search(candidate.plan().fit, print)
         with search.working():
             search.evaluate()
-            step = seconds(lambda: search.step(search.next), 12)
-    print(f"{codes.shape[0] * codes.shape[1]:,} pixels: a step {1000 * step:.0f} ms, the sparse start {start:.2f} s")
+            step = seconds(lambda: [search.step(search.next), wait()], 12)
+    name = torch.cuda.get_device_name() if device == "cuda" else f"{threads.count()} threads"
+    size = f"{codes.shape[0] * codes.shape[1]:,} pixels on {device} ({name})"
+    print(f"{size}: a step {1000 * step:.1f} ms, the sparse start {start:.2f} s")
+
+
+def encoded(codes: np.ndarray, effort: int, device: str) -> bytes:
+    """The file, told of with its time and PSNR."""
+    begun = time.perf_counter()
+    found = inrcodec.encode_with_report(codes, EncoderConfig(effort=effort, device=device, family="grid"))
+    told = f"{time.perf_counter() - begun:.1f} s: {len(found.data):,} bytes, {found.psnr:.2f} dB"
+    print(f"encoded at effort {effort} on {device} in {told}", flush=True)
+    return found.data
 
 
 def drawn(path: str, backend: str, threads: int) -> None:
@@ -109,14 +122,14 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--effort", type=int, default=1)
     parser.add_argument("--large", type=int, default=4096)
+    parser.add_argument("--device", nargs="+", choices=("cpu", "cuda"), default=["cpu"])
     args = parser.parse_args()
     image = Image.open(args.picture).convert("RGB")
     size = round(image.width * args.scale), round(image.height * args.scale)
     codes = np.asarray(image.resize(size, Image.Resampling.LANCZOS) if args.scale != 1 else image)
-    of_search(codes)
-    begun = time.perf_counter()
-    data = inrcodec.encode(codes, EncoderConfig(effort=args.effort, device="cpu", family="grid"))
-    print(f"encoded at effort {args.effort} in {time.perf_counter() - begun:.0f} s: {len(data):,} bytes")
+    for device in args.device:
+        of_search(codes, device)
+        data = encoded(codes, args.effort, device)
     picture = inrcodec.open(data)
     reading, drawing = seconds(lambda: families.read(data)), seconds(lambda: picture.render())
     large = seconds(lambda: picture.render((args.large, args.large)), 1)

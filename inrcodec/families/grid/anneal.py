@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inrcodec.compute.arena import Array
-from inrcodec.families.grid.distortion import Run
+from inrcodec.compute.arena import Array, Run
 
 SHARPNESS, DEVIATION = (0.35, 0.08), (0.22, 0.15)
 """Temperature of the soft rounding, and deviation of the noise: at p = 0 and at p = 1."""

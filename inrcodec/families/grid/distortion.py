@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from inrcodec.compute.arena import Array, Arrays
+from inrcodec.compute.arena import Array, Arrays, Run
 from inrcodec.families.grid.arch import ALPHA, AROUND, FINE, LUMA, WIDTH, GridArch
 from inrcodec.families.grid.block import Block
 
@@ -22,8 +22,6 @@ POINTS = 6144
 SCALES = {LUMA: (6.0, 6.0, 6.0, 2.0), ALPHA: (4.0, 2.0)}
 """What planes are multiplied by for the synthesis, by group; those of chroma by `CHROMA_SCALE`."""
 CHROMA_SCALE = 4.0
-Run = Callable[[Callable[[Any], Any], Sequence[Any]], Any]
-"""A `map`, perhaps by several threads."""
 
 
 def scales(arch: GridArch) -> list[float]:
@@ -120,9 +118,9 @@ class Distortion:
         """What bands work with, from the matrices."""
         return [*matrices[:2], matrices[2] + self._base]
 
-    def value(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> float:
-        """The sum."""
-        return float(self.by_pixel(padded, matrices, run).sum(dtype=self._xp.float64))
+    def value(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> Array:
+        """The sum, () float64."""
+        return self.by_pixel(padded, matrices, run).sum(dtype=self._xp.float64)
 
     def by_pixel(self, padded: Array, matrices: Sequence[Array], run: Run = map) -> Array:
         """(H, W): its part at each pixel."""
@@ -152,12 +150,13 @@ class Distortion:
 
     def gradient(
         self, padded: Array, matrices: Sequence[Array], into: Array, run: Run = map
-    ) -> tuple[float, list[Array]]:
-        """The sum, and its derivatives by the matrices; those by the planes go `into` an array as padded."""
+    ) -> tuple[Array, list[Array]]:
+        """The sum, () float64, and its derivatives by matrices; those by planes go `into` an array as padded."""
         ready = self._ready(matrices)
         into[...] = 0
         of_band = functools.partial(self._derivatives, padded, ready, into)
-        total, sums = 0.0, None
+        total: Array = 0.0
+        sums = None
         for band, (error, grads, halo) in zip(self._bands, run(of_band, self._bands), strict=True):
             total += error
             sums = grads if sums is None else [one + other for one, other in zip(sums, grads, strict=True)]
@@ -166,11 +165,11 @@ class Distortion:
 
     def _derivatives(
         self, padded: Array, matrices: Sequence[Array], into: Array, band: slice
-    ) -> tuple[float, Sequence[Array], Array]:
+    ) -> tuple[Array, Sequence[Array], Array]:
         """Error and gradients of a band; those by the fine planes with a row before and after, for others to add to."""
         with self._blocks.one() as block:
             error = self._error(block, band, padded, matrices)
-            total = float(self._xp.vdot(error.reshape(-1), error.reshape(-1)))
+            total = self._xp.asarray(self._xp.vdot(error.reshape(-1), error.reshape(-1)), dtype=self._xp.float64)
             error *= 2
             grads, by_inputs = block.backward(matrices, error)
             return total, grads, self._spread(by_inputs, into, band)

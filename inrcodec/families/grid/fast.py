@@ -29,6 +29,11 @@ def _weights(matrices: Sequence[Array], is_sine: bool) -> tuple[Array, ...]:
     return tuple(np.ascontiguousarray(each, np.float32) for each in every)
 
 
+def _bands(height: int, width: int, points: int) -> list[slice]:
+    """Rows in bands of at most so many points, or of `_ROWS`."""
+    return bands(height, width, max(points, _ROWS * width))
+
+
 def _as_many(planes: Sequence[Array]) -> tuple[Array, ...]:
     """The planes, and the first one again until there are as many as any network sees: one type, compiled once."""
     return (*planes, *[planes[0]] * (_MOST_VIEWS - len(planes)))
@@ -46,7 +51,7 @@ class CompiledCoded(Coded):
 
     def _bands(self, q: Array) -> list[slice]:
         _, height, width = q.shape
-        return bands(height, width, max(self._at_once, _ROWS * width))
+        return _bands(height, width, self._at_once)
 
     def _bits(self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], band: slice) -> Array:
         bits = np.zeros((band.stop - band.start, q.shape[2]), np.float32)
@@ -85,7 +90,7 @@ class CompiledDistortion(Distortion):
 
     def __init__(self, arch: GridArch, target: Array, arrays: Arrays) -> None:
         super().__init__(arch, target, arrays)
-        self._bands = bands(arch.height, arch.width, max(arrays.points, _ROWS * arch.width))
+        self._bands = _bands(arch.height, arch.width, arrays.points)
 
     def _ready(self, matrices: Sequence[Array]) -> Sequence[Array]:
         return _weights(super()._ready(matrices), True)

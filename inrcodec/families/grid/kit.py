@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inrcodec.compute.arena import Array
+from inrcodec.compute.arena import Array, Run
+from inrcodec.compute.recorded import Recorder
 from inrcodec.compute.torch_backend import chunk_map, is_cpu
-from inrcodec.families.grid.distortion import POINTS, Run
+from inrcodec.families.grid.distortion import POINTS
 
 _POINTS_OF_DEVICE = 1 << 20
 """Points of a band where each call is waited for, and memory is plenty: half a gigabyte."""
@@ -44,6 +45,10 @@ class Kit:
     def lower(self, values: Array) -> NDArray[np.float32]:
         """The inverse of `lift`."""
         return np.array(values, np.float32) if self._on_cpu else values.cpu().numpy()
+
+    def recorder(self) -> Recorder:
+        """See `Recorder`."""
+        return Recorder(self.device)
 
     def normal(self, number: int, piece: int = 0) -> Callable[[Array], Array]:
         """What draws normal numbers, as many as an array has: those of step `number` for a piece, the same each time.

@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from inrcodec.compute.arena import Array
-from inrcodec.families.grid.distortion import Run
+from inrcodec.compute.arena import Array, Run
 from inrcodec.families.grid.float_grid import FloatGrid
 from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.objective import GridObjective

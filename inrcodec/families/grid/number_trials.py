@@ -43,6 +43,7 @@ class NumberTrials(LeastJ):
         ends = np.cumsum([each.size for each in tensors_of(grid.arch, self._prior).values()])
         self._owner = np.searchsorted(ends, np.arange(ends[-1]), "right")
         self._parts: dict[str, float] = {}
+        self._own = [best_scale(self._symbols[self._owner == owner])[0] for owner in range(len(self._names))]
         self._queue: list[tuple[int, int]] = []
         self._spent = np.abs(self._symbols + _MOVES) > MAX_SYMBOL
         self._is_over = False
@@ -92,11 +93,10 @@ class NumberTrials(LeastJ):
         network, own = network_of(self._names[owner]), self._owner == owner
         if network not in self._parts:
             self._parts[network] = self._fixed.part(network, self._flat, self._run)
-        before = self._parts[network] + best_scale(self._symbols[own])[0]
         self._symbols[number] += _MOVES[way, 0]
-        part = self._fixed.part(network, self._flat, self._run)
-        if part + best_scale(self._symbols[own])[0] < before - _LEAST:
-            self._parts[network] = part
+        part, bits = self._fixed.part(network, self._flat, self._run), best_scale(self._symbols[own])[0]
+        if part + bits < self._parts[network] + self._own[owner] - _LEAST:
+            self._parts[network], self._own[owner] = part, bits
             self._spent[1 - way, number] = True
         else:
             self._symbols[number] -= _MOVES[way, 0]

@@ -7,13 +7,14 @@ step of level 0. At the best latents the error of a pixel is a multiple of delta
 suits the error.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inrcodec.compute import pyramid
-from inrcodec.compute.arena import Arena, Array, Arrays, Empty
+from inrcodec.compute.arena import Arena, Array, Arrays, Empty, Run
 from inrcodec.families.grid.arch import GridArch
-from inrcodec.families.grid.distortion import Run, fold_edges, replicate_edges
+from inrcodec.families.grid.distortion import fold_edges, replicate_edges
 from inrcodec.families.grid.rate import Rate
 from inrcodec.families.grid.sums import sums
 from inrcodec.families.grid.tensors import network, tensors_of
@@ -91,6 +92,7 @@ class GridObjective:
         self.rate = Rate(arch, kit, self._arena, self._sums.coded, self._sums.pyramid)
         shape = len(arch.planes), arch.height + 2, arch.width + 2
         self._padded, self._by_padded = kit.empty(*shape), kit.empty(*shape)
+        self._recall = kit.recorder()
 
     def steps(self, flat: Array) -> list[Array]:
         """Steps of the latents of each level."""
@@ -109,22 +111,32 @@ class GridObjective:
 
     def value(self, latents: Sequence[Array], flat: Array, run: Run = map) -> tuple[float, float]:
         """D and R."""
-        return self.error(latents, flat, run), self.bits(latents, flat, run)
+        error, bits = self._recall("value", self._of_value, [flat, *latents], run)
+        return float(error), float(bits)
+
+    def _of_value(self, arrays: Sequence[Array], run: Run) -> Sequence[Array]:
+        (error,) = self._of_error(arrays, run)
+        flat, *latents = arrays
+        self._arena.reset()
+        return error, self.rate.value(latents, self._contexts(tensors_of(self.arch, flat)), run)
 
     def error(self, latents: Sequence[Array], flat: Array, run: Run = map) -> float:
         """D, which no context network changes."""
+        return float(*self._recall("error", self._of_error, [flat, *latents], run))
+
+    def _of_error(self, arrays: Sequence[Array], run: Run) -> Sequence[Array]:
+        flat, *latents = arrays
         self._arena.reset()
         synthesis = network(tensors_of(self.arch, flat), "synthesis")
-        return self.distortion.value(self.planes(latents, self.steps(flat)), synthesis, run)
+        return [self.distortion.value(self.planes(latents, self.steps(flat)), synthesis, run)]
 
-    def bits(self, latents: Sequence[Array], flat: Array, run: Run = map) -> float:
-        """R, which nothing but the context networks and the latents change."""
-        self._arena.reset()
-        return self.rate.value(latents, self._contexts(tensors_of(self.arch, flat)), run)
-
-    def by_cell(self, latents: Sequence[Array], flat: Array, coarsest: int, run: Run = map) -> list[Array]:
+    def by_cell(self, latents: Sequence[Array], flat: Array, coarsest: int, run: Run = map) -> Sequence[Array]:
         """J where it arises: on the cells of each level up to `coarsest` the bits of its latents, (h, w), and on those
         of level 0, which are the pixels, their error too."""
+        return self._recall(coarsest, functools.partial(self._of_cells, coarsest), [flat, *latents], run)
+
+    def _of_cells(self, coarsest: int, arrays: Sequence[Array], run: Run) -> Sequence[Array]:
+        flat, *latents = arrays
         self._arena.reset()
         tensors = tensors_of(self.arch, flat)
         padded = self.planes(latents, self.steps(flat))
@@ -139,6 +151,11 @@ class GridObjective:
 
     def gradient(self, latents: Sequence[Array], flat: Array, run: Run = map) -> Found:
         """J, and its derivatives by the latents and by the tensors, flat."""
+        error, bits, by_tensors, *by_latents = self._recall("gradient", self._of_gradient, [flat, *latents], run)
+        return Found(float(error), float(bits), by_latents, by_tensors)
+
+    def _of_gradient(self, arrays: Sequence[Array], run: Run) -> Sequence[Array]:
+        flat, *latents = arrays
         self._arena.reset()
         tensors = tensors_of(self.arch, flat)
         steps = self.steps(flat)
@@ -154,5 +171,4 @@ class GridObjective:
             gains.append((scaled * q).sum((1, 2)) * (self.delta * 2.0**-level))
         parts = [*gains, *(weight * grad for grad in grads)]
         parts += [grad for name in self.arch.networks if name != "synthesis" for grad in sums[name]]
-        by_tensors = self._xp.concatenate([part.reshape(-1) for part in parts])
-        return Found(error, bits, by_latents, by_tensors)
+        return error, bits, self._xp.concatenate([part.reshape(-1) for part in parts]), *by_latents

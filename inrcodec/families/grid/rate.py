@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inrcodec.compute import pyramid
-from inrcodec.compute.arena import Arena, Array, Arrays
+from inrcodec.compute.arena import Arena, Array, Arrays, Run
 from inrcodec.families.grid import laplace
 from inrcodec.families.grid.arch import GridArch, Together, View
 from inrcodec.families.grid.block import Block
-from inrcodec.families.grid.distortion import Run, Spare, bands
+from inrcodec.families.grid.distortion import Spare, bands
 from inrcodec.families.grid.views import MARGIN, Views, depth
 
 Matrices = Mapping[str, Sequence[Array]]
@@ -53,11 +53,13 @@ class Coded:
 
     def gradient(
         self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], by_planes: Sequence[Array], run: Run
-    ) -> tuple[float, list[Array], Array]:
-        """Bits, and their derivatives by the matrices and directly by q; those by the planes add to `by_planes`."""
+    ) -> tuple[Array, list[Array], Array]:
+        """Bits, () float64, and their derivatives by the matrices and directly by q; those by the planes add to
+        `by_planes`."""
         by_q = self._xp.empty_like(q)
         of_band = functools.partial(self._derivatives, q, planes, self._ready(matrices), by_q)
-        total, sums = 0.0, None
+        total: Array = 0.0
+        sums = None
         parts = self._bands(q)
         for band, (found, grads, halos) in zip(parts, run(of_band, parts), strict=True):
             total += found
@@ -68,7 +70,7 @@ class Coded:
 
     def _derivatives(
         self, q: Array, planes: Sequence[Array], matrices: Sequence[Array], by_q: Array, band: slice
-    ) -> tuple[float, Sequence[Array], Sequence[Array]]:
+    ) -> tuple[Array, Sequence[Array], Sequence[Array]]:
         """Bits of a band, their derivatives by the matrices, and those by the planes in the rows that it sees; those by
         q go into an array as q."""
         with self._blocks.one() as block:
@@ -78,7 +80,7 @@ class Coded:
             delta = self._xp.stack([by_mean, by_scale]).reshape(2 * self._count, -1)
             grads, by_inputs = block.backward(matrices, delta)
             halos = self._spread(by_inputs.reshape(-1, *bits.shape[1:]), planes)
-            return float(bits.sum(dtype=self._xp.float64)), grads, halos
+            return bits.sum(dtype=self._xp.float64), grads, halos
 
     def _bands(self, q: Array) -> list[slice]:
         _, height, width = q.shape
@@ -135,10 +137,10 @@ class Rate:
             for each in arch.together()
         ]
 
-    def value(self, latents: Sequence[Array], matrices: Matrices, run: Run = map) -> float:
-        """Bits of the latents (components, h, w) of each level."""
+    def value(self, latents: Sequence[Array], matrices: Matrices, run: Run = map) -> Array:
+        """Bits of the latents (components, h, w) of each level, () float64."""
         by_cell = self.by_cell(latents, matrices, self._arch.levels - 1, run)
-        return sum(float(level.sum(dtype=self._xp.float64)) for level in by_cell)
+        return sum(level.sum(dtype=self._xp.float64) for level in by_cell)
 
     def seen(self, latents: Sequence[Array], arena: Arena) -> list[list[Array]]:
         """The planes that context networks see of latents, for `value_by`; `arena` makes them."""
@@ -147,14 +149,14 @@ class Rate:
 
     def value_by(
         self, name: str, latents: Sequence[Array], seen: list[list[Array]], matrices: Sequence[Array], run: Run = map
-    ) -> float:
-        """Bits of those latents that one network codes, from what is `seen` of them."""
+    ) -> Array:
+        """Bits of those latents that one network codes, () float64, from what is `seen` of them."""
         found = [
             coded.by_cell(latents[each.level][each.part], planes, matrices, run).sum(dtype=self._xp.float64)
             for (each, coded), planes in zip(self._coded, seen, strict=True)
             if each.network == name
         ]
-        return float(sum(found))
+        return sum(found)
 
     def by_cell(self, latents: Sequence[Array], matrices: Matrices, coarsest: int, run: Run = map) -> list[Array]:
         """Bits in each cell, (h, w), of each level up to `coarsest`."""
@@ -168,9 +170,10 @@ class Rate:
 
     def gradient(
         self, latents: Sequence[Array], matrices: Matrices, run: Run = map
-    ) -> tuple[float, dict[str, list[Array]], list[Array]]:
-        """Bits, and their derivatives by the matrices, by network, and by the latents: arrays of the arena."""
-        views, total = self._views(latents, self._arena), 0.0
+    ) -> tuple[Array, dict[str, list[Array]], list[Array]]:
+        """Bits, () float64, and their derivatives by the matrices, by network, and by the latents: of the arena."""
+        views = self._views(latents, self._arena)
+        total: Array = 0.0
         sums: dict[str, list[Array]] = {}
         by_q = [self._arena.empty(*each.shape) for each in latents]
         for each, coded in self._coded:
