@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import inrcodec
 from inrcodec import EncoderConfig
@@ -16,6 +17,7 @@ from inrcodec.families.grid.fixed import FixedLatents
 from inrcodec.families.grid.float_grid import FloatGrid
 from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.objective import GridObjective
+from tests.support.helpers import ROOT
 from tests.support.pictures import waves
 
 META, CPU = torch.device("meta"), torch.device("cpu")
@@ -75,7 +77,7 @@ def test_sums_on_a_gpu_are_those_of_numpy(channels: int) -> None:
 
 @needs_cuda
 def test_a_gpu_finds_files_as_good() -> None:
-    codes = waves(96, 128, 3, 0)
+    codes = np.asarray(Image.open(ROOT / "sample_data" / "astronaut.png").convert("RGB").resize((160, 160)))
     found = [
         inrcodec.encode_with_report(codes, EncoderConfig(effort=1, family="grid", device=name))
         for name in ("cpu", "cuda")
