@@ -194,7 +194,13 @@ def _is(value: object, kind: Any) -> bool:
     if kind in (int, float):
         number = numbers.Integral if kind is int else numbers.Real
         return isinstance(value, number) and not isinstance(value, bool)
-    return isinstance(value, get_origin(kind) or kind)
+    return isinstance(value, _class_of(kind))
+
+
+def _class_of(kind: Any) -> Any:
+    """The class of a hint, also behind an alias (PEP 695), as NumPy's NDArray is one from 2.5 on."""
+    origin = get_origin(kind) or kind
+    return _class_of(origin.__value__) if hasattr(origin, "__value__") else origin
 
 
 def _name(kind: Any) -> str:
@@ -202,7 +208,7 @@ def _name(kind: Any) -> str:
         inner, *more = get_args(kind)
         many = "" if more == [...] else f"{1 + len(more)} "
         return f"a tuple of {many}{'strings' if inner is str else 'whole numbers'}"
-    return _NAMES.get(kind) or str((get_origin(kind) or kind).__name__)
+    return _NAMES.get(kind) or str(_class_of(kind).__name__)
 
 
 def _shown(value: object) -> str:

@@ -8,6 +8,7 @@ from typing import get_type_hints
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 import inrcodec
 from inrcodec.errors import InputImageError, RequestError, check_type
@@ -121,6 +122,20 @@ def test_a_tensor_of_codes_is_a_picture() -> None:
 def test_what_is_expected_is_named_in_words(hint: object, name: str) -> None:
     with pytest.raises(RequestError, match=f"^x: {{1: 2}} is not {name}$"):
         check_type("x", {1: 2}, hint)
+
+
+class Alias:
+    """What `type X = ..` makes, in Python from 3.12 on; NumPy's NDArray is one from 2.5 on."""
+
+    def __init__(self, value: object) -> None:
+        self.__value__ = value
+
+
+@pytest.mark.parametrize("alias", [Alias(NDArray[np.uint8]), Alias(Alias(np.ndarray))])
+def test_an_alias_is_what_it_stands_for(alias: Alias) -> None:
+    check_type("x", np.zeros(3, np.uint8), alias)
+    with pytest.raises(RequestError, match=r"^x: 'high' is not ndarray$"):
+        check_type("x", "high", alias)
 
 
 def test_a_value_of_many_lines_is_shown_in_part_of_one() -> None:
