@@ -33,7 +33,8 @@ else is whole and below 2^51. So float64 holds each number, whatever the order o
 floors.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,17 @@ _MOST_OUT = 1 << 27
 _LN_LEAST_SCALE = 16850128
 """-ln 0.018 in units of 2^-22."""
 
+AT_ONCE = 4096
+"""Cells whose laws an encoder finds at once, about."""
+
 Exchange = Callable[[NDArray[np.int32], NDArray[np.int32]], NDArray[np.int32]]
-"""(scale indices, means) of a call -> its symbols: a decoder finds them, an encoder knows them."""
+"""(scale indices, means) of a call -> its symbols, which a decoder finds by them."""
+Told = Callable[[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]], None]
+"""(symbols, scale indices, means) of a call."""
+Latents = tuple[NDArray[np.int32], ...]
+"""(components, h, w) of each level."""
+Cells = NDArray[np.intp]
+"""Rows or columns of some cells, or their places in a flat array."""
 Weights = Mapping[str, Sequence[NDArray[np.float64]]]
 """Layers of the context networks by name, whole numbers."""
 
@@ -62,7 +72,7 @@ def stand_in(latents: NDArray[np.int32]) -> NDArray[np.float32]:
     return np.copysign(sizes, latents).astype(np.float32)
 
 
-def waves(height: int, width: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def waves(height: int, width: int) -> Iterator[tuple[Cells, Cells]]:
     """(rows, columns) of the cells of each wave of a grid that has any: of a column every other one is empty."""
     for wave in range(0, 2 * (height - 1) + width, 1 + (width == 1)):
         rows = np.arange(max(0, (wave - width + 2) // 2), min(height - 1, wave // 2) + 1)
@@ -70,10 +80,10 @@ def waves(height: int, width: int) -> Iterator[tuple[NDArray[np.intp], NDArray[n
 
 
 class _Network:
-    """A context network over waves."""
+    """A context network over some cells."""
 
     def __init__(self, layers: Sequence[NDArray[np.float64]], most: int) -> None:
-        """For waves of at most so many cells."""
+        """For at most so many cells at once."""
         self._first, self._second, self._out = layers
         width = len(self._first)
         self._x = np.empty((self._first.shape[1], most))
@@ -87,7 +97,7 @@ class _Network:
         return self._x[:-1, :count]
 
     def laws(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Scale indices and means, component by component: (components * count,) each."""
+        """Scale indices and means, (components, count) each."""
         h1 = np.floor(_leak(self._first @ self._x[:, :count]) * 2.0**-8)
         self._h1[:-1, :count] = h1
         h1 += np.floor(_leak(self._second @ self._h1[:, :count]) * 2.0**-12)
@@ -97,46 +107,94 @@ class _Network:
         half = len(out) // 2
         means = np.floor((out[:half] + 2.0**17) * 2.0**-18)
         scales = np.floor((20 * (out[half:] + _LN_LEAST_SCALE) + 3.0 * 2**21) / (3.0 * 2**22)).clip(0, 63)
-        return scales.astype(np.int32).reshape(-1), means.astype(np.int32).reshape(-1)
+        return scales.astype(np.int32), means.astype(np.int32)
 
 
 def _leak(z: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.maximum(z, z * 0.125)
 
 
-def code(arch: GridArch, weights: Weights, exchange: Exchange) -> tuple[NDArray[np.int32], ...]:
-    """The latents (components, h, w) of each level, as the exchange gives them, wave by wave."""
+def code(arch: GridArch, weights: Weights, exchange: Exchange) -> Latents:
+    """The latents (components, h, w) of each level, as the exchange gives them, wave by wave: a decoder's half."""
     latents = tuple(np.zeros(shape, np.int32) for shape in arch.shapes)
-    views = Views(arch, np, Arena(lambda *shape: np.empty(shape, np.float32)))
-    for grid in arch.together():
-        found = _code_grid(arch, grid, weights[grid.network], views, exchange)
-        latents[grid.level][grid.part] = found
-        for component, own in zip(grid.components, stand_in(found), strict=True):
-            views.put(component, grid.level, own)
+    for grid, found, seen in _grids(arch, weights, latents):
+        for rows, columns in waves(*arch.sizes[grid.level]):
+            scales, means = seen.laws(rows, columns)
+            symbols = exchange(scales.reshape(-1), means.reshape(-1)).reshape(scales.shape)
+            found[:, rows, columns] = symbols
+            seen.put(rows, columns, symbols)
     return latents
 
 
-def _code_grid(
-    arch: GridArch, grid: Together, layers: Sequence[NDArray[np.float64]], views: Views, exchange: Exchange
-) -> NDArray[np.int32]:
-    """(components, h, w)."""
-    (height, width), count = arch.sizes[grid.level], len(grid.components)
-    planes = np.stack(views.planes(grid))
-    flat, across = planes.reshape(-1), planes.shape[-1]
-    seen = [view.places for view in grid.views(arch.has_chroma)]
-    taps = np.array([i * planes[0].size + dy * across + dx for i, places in enumerate(seen) for dy, dx in places])
-    own = np.arange(count)[:, None] * planes[0].size
-    found = np.empty((count, height * width), np.int32)
-    network = _Network(layers, min(height, (width + 1) // 2))
-    for rows, columns in waves(height, width):
-        at = (rows + MARGIN) * across + columns + MARGIN
-        inputs = network.inputs(len(at))
-        inputs[:-1] = flat[taps[:, None] + at]
-        inputs[-1] = _INPUT * depth(grid.level)
-        symbols = exchange(*network.laws(len(at))).reshape(count, -1)
-        found[:, rows * width + columns] = symbols
-        flat[own + at] = _STAND_INS[symbols]
-    return found.reshape(count, height, width)
+def tell(arch: GridArch, weights: Weights, latents: Latents, told: Told) -> None:
+    """Tell the symbols of each call with their laws: an encoder's half, which looks at many waves at once."""
+    for grid, found, seen in _grids(arch, weights, latents):
+        seen.put_all(found)
+        for part in _joined(waves(*arch.sizes[grid.level])):
+            rows, columns = (np.concatenate(each) for each in zip(*part, strict=True))
+            call, at = (found[:, rows, columns], *seen.laws(rows, columns)), 0
+            for own, _ in part:
+                told(*(numbers[:, at : at + len(own)].reshape(-1) for numbers in call))
+                at += len(own)
+
+
+def _grids(arch: GridArch, weights: Weights, latents: Latents) -> "Iterator[tuple[Together, NDArray[np.int32], _Seen]]":
+    """What is coded together, its part (components, h, w) of the latents, and what is seen of them: all of those that
+    came before have to be there."""
+    views = Views(arch, np, Arena(lambda *shape: np.empty(shape, np.float32)))
+    for grid in arch.together():
+        found = latents[grid.level][grid.part]
+        yield grid, found, _Seen(arch, grid, weights[grid.network], views)
+        for component, own in zip(grid.components, stand_in(found), strict=True):
+            views.put(component, grid.level, own)
+
+
+class _Seen:
+    """What a context network sees of one grid while that is coded, and its laws."""
+
+    def __init__(self, arch: GridArch, grid: Together, layers: Sequence[NDArray[np.float64]], views: Views) -> None:
+        (height, width), planes = arch.sizes[grid.level], views.planes(grid)
+        self._planes, self._across = np.stack(planes), planes[0].shape[-1]
+        self._flat, size = self._planes.reshape(-1), planes[0].size
+        seen = [view.places for view in grid.views(arch.has_chroma)]
+        self._taps = np.array([i * size + dy * self._across + dx for i, each in enumerate(seen) for dy, dx in each])
+        self._own = np.arange(len(grid.components)) * size
+        self._network = _Network(layers, AT_ONCE + min(height, (width + 1) // 2))
+        self._depth = _INPUT * depth(grid.level)
+
+    def laws(self, rows: Cells, columns: Cells) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Scale indices and means, (components, cells) each."""
+        at = self._places(rows, columns)
+        inputs = self._network.inputs(len(at))
+        inputs[:-1] = self._flat[self._taps[:, None] + at]
+        inputs[-1] = self._depth
+        return self._network.laws(len(at))
+
+    def put(self, rows: Cells, columns: Cells, symbols: NDArray[np.int32]) -> None:
+        """The latents (components, cells) there are known from now on."""
+        self._flat[self._own[:, None] + self._places(rows, columns)] = _STAND_INS[symbols]
+
+    def put_all(self, latents: NDArray[np.int32]) -> None:
+        """All of them (components, h, w): no law looks at one that is not before it."""
+        self._planes[: len(latents), MARGIN:-MARGIN, MARGIN:-MARGIN] = _STAND_INS[latents]
+
+    def _places(self, rows: Cells, columns: Cells) -> Cells:
+        places: Cells = (rows + MARGIN) * self._across + columns + MARGIN
+        return places
+
+
+def _joined(waves: Iterable[tuple[Cells, Cells]]) -> Iterator[list[tuple[Cells, Cells]]]:
+    """Waves in lists of at least `AT_ONCE` cells, but for the last."""
+    part: list[tuple[Cells, Cells]] = []
+    count = 0
+    for wave in waves:
+        part.append(wave)
+        count += len(wave[0])
+        if count >= AT_ONCE:
+            yield part
+            part, count = [], 0
+    if part:
+        yield part
 
 
 _STAND_INS = np.concatenate(
@@ -145,26 +203,23 @@ _STAND_INS = np.concatenate(
 """a(q) by q, from the end for those below 0."""
 
 
-def in_order(arch: GridArch, latents: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+def in_order(arch: GridArch, latents: Latents) -> NDArray[np.int32]:
     """All latents in the order in which they are coded."""
-    parts = []
+    return np.concatenate([part[:, rows, columns].reshape(-1) for part, rows, columns in _cells(arch, latents)])
+
+
+def placed(arch: GridArch, symbols: NDArray[np.int32]) -> Latents:
+    """The inverse of `in_order`."""
+    latents, at = tuple(np.empty(shape, np.int32) for shape in arch.shapes), 0
+    for part, rows, columns in _cells(arch, latents):
+        shape = len(part), len(rows)
+        part[:, rows, columns] = symbols[at : at + math.prod(shape)].reshape(shape)
+        at += math.prod(shape)
+    return latents
+
+
+def _cells(arch: GridArch, latents: Latents) -> Iterator[tuple[NDArray[np.int32], Cells, Cells]]:
+    """For each call the part (components, h, w) of the latents that it is of, and its rows and columns."""
     for grid in arch.together():
-        own = latents[grid.level][grid.part]
-        parts += [own[:, rows, columns].reshape(-1) for rows, columns in waves(*own.shape[1:])]
-    return np.concatenate(parts)
-
-
-def known(
-    symbols: NDArray[np.int32], told: Callable[[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]], None]
-) -> Exchange:
-    """The exchange of an encoder, which tells (symbols, scale indices, means) of each call."""
-    at = 0
-
-    def exchange(scales: NDArray[np.int32], means: NDArray[np.int32]) -> NDArray[np.int32]:
-        nonlocal at
-        part = symbols[at : at + len(scales)]
-        at += len(scales)
-        told(part, scales, means)
-        return part
-
-    return exchange
+        for rows, columns in waves(*arch.sizes[grid.level]):
+            yield latents[grid.level][grid.part], rows, columns

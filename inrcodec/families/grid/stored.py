@@ -120,13 +120,9 @@ class GridNetwork:
     def _stream(self) -> NDArray[np.int32]:
         return np.concatenate([symbols.reshape(-1) for symbols in self.symbols])
 
-    def _tell(self, told: Any) -> None:
+    def _tell(self, told: context.Told) -> None:
         """Tell (symbols, scale indices, means) of the latents, call by call."""
-        context.code(
-            self.arch,
-            _context_weights(self.whole_tensors),
-            context.known(context.in_order(self.arch, self.latents), told),
-        )
+        context.tell(self.arch, _context_weights(self.whole_tensors), self.latents, told)
 
     def without(self, part: float) -> "GridNetwork":
         """The same without this part of the latents of size 1, those that take the most bits."""
@@ -136,8 +132,7 @@ class GridNetwork:
         places = np.flatnonzero(np.abs(symbols) == 1)
         costs = np.concatenate(found)[places]
         symbols[places[np.argsort(-costs, kind="stable")[: math.ceil(part * len(places))]]] = 0
-        latents = context.code(self.arch, _context_weights(self.whole_tensors), context.known(symbols, lambda *_: None))
-        return replace(self, latents=latents)
+        return replace(self, latents=context.placed(self.arch, symbols))
 
     def evaluator(self, backend: Backend, dtype: Precision) -> Evaluator:
         """What evaluates it on a backend, in a precision."""

@@ -44,9 +44,8 @@ def calls_of(network: GridNetwork) -> list[Call]:
 def told(network: GridNetwork, symbols: Ints) -> list[Call]:
     """The calls of any symbols by its networks."""
     calls: list[Call] = []
-    exchange = context.known(symbols, lambda *call: calls.append(tuple(map(np.copy, call))))  # type: ignore[arg-type]
-    found = context.code(network.arch, weights_of(network), exchange)
-    assert np.array_equal(context.in_order(network.arch, found), symbols)
+    latents = context.placed(network.arch, symbols)
+    context.tell(network.arch, weights_of(network), latents, lambda *call: calls.append(call))
     return calls
 
 
@@ -73,6 +72,35 @@ def test_latents_are_coded_each_once_in_one_order(height: int, width: int, chann
     assert np.array_equal(symbols, context.in_order(network.arch, network.latents))
     assert len(symbols) == network.arch.latent_count()
     assert all(len(call[0]) == len(call[1]) == len(call[2]) > 0 for call in calls)
+
+
+@sizes
+@every_channels
+@pytest.mark.parametrize("at_once", [1, 20, 4096])
+def test_an_encoder_tells_the_calls_that_a_decoder_makes(
+    height: int, width: int, channels: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "AT_ONCE", at_once)
+    network = grid_network(height, width, channels, change=80)
+    calls, made = calls_of(network), []
+
+    def exchange(scales: Ints, means: Ints) -> Ints:
+        made.append((scales, means))
+        return calls[len(made) - 1][0]
+
+    found = context.code(network.arch, weights_of(network), exchange)
+    assert all(map(np.array_equal, found, network.latents))
+    assert len(made) == len(calls)
+    for call, own in zip(calls, made, strict=True):
+        assert all(map(np.array_equal, call[1:], own))
+
+
+@sizes
+@every_channels
+def test_latents_are_placed_as_they_were_in_order(height: int, width: int, channels: int) -> None:
+    network = grid_network(height, width, channels)
+    placed = context.placed(network.arch, context.in_order(network.arch, network.latents))
+    assert all(map(np.array_equal, placed, network.latents))
 
 
 @every_channels
@@ -156,7 +184,8 @@ def test_the_largest_weights_and_latents_are_summed_exactly_in_any_order(channel
     for order in (slice(None), slice(None, None, -1)):
         calls: list[Call] = []
         turned = {name: reordered(layers, order) for name, layers in signs.items()}
-        context.code(network.arch, turned, context.known(symbols, lambda *call, to=calls: to.append(call)))
+        latents = context.placed(network.arch, symbols)
+        context.tell(network.arch, turned, latents, lambda *call, to=calls: to.append(call))
         found.append(calls)
     for one, other in zip(*found, strict=True):
         assert np.array_equal(one[1], other[1])
@@ -182,7 +211,7 @@ def test_the_largest_weights_and_inputs_have_the_laws_of_exact_integers(channels
 
 
 def exact_laws(layers: list[NDArray[np.float64]], inputs: NDArray[np.float64]) -> tuple[Ints, Ints]:
-    """Scale indices and means by Python's integers, inputs in units of 2^-8."""
+    """Scale indices and means, (components, cells), by Python's integers; inputs in units of 2^-8."""
     first, second, last = ([[int(weight) for weight in row] for row in layer] for layer in layers)
     found: list[list[int]] = []
     for column in inputs.T:
@@ -194,7 +223,7 @@ def exact_laws(layers: list[NDArray[np.float64]], inputs: NDArray[np.float64]) -
         found.append([min(max(out, -(2**27)), 2**27) for out in outs])
     means, scales = np.split(np.array(found).T, 2)
     indices = ((20 * (scales + 16850128) + 3 * 2**21) // (3 * 2**22)).clip(0, 63)
-    return indices.reshape(-1).astype(np.int32), ((means + 2**17) // 2**18).reshape(-1).astype(np.int32)
+    return indices.astype(np.int32), ((means + 2**17) // 2**18).astype(np.int32)
 
 
 def _leaked(row: list[int], values: list[int]) -> int:
