@@ -16,6 +16,7 @@ start, and an input takes 10 s at most; beyond that is foreign too.
 import argparse
 import functools
 import itertools
+import math
 import os
 import random
 import resource
@@ -46,6 +47,8 @@ BATCH = 500
 """Inputs of one random generator."""
 MEMORY = 256 << 20
 LONGEST = 10.0
+ROUND = 5.0
+"""Minutes between counts that are kept."""
 LARGEST_SEED = 4096
 """Bytes; a larger valid file makes the same faults more slowly."""
 
@@ -93,19 +96,26 @@ def main() -> int:
     tallies = load(options.state, options.seed)
     for kind in KINDS if options.kind == "all" else [options.kind]:
         tally = tallies.setdefault(kind, Tally())
-        for part in run(kind, options, tally.next_batch):
-            tally.merge(part)
+        for minutes in rounds(options.minutes):
+            for part in run(kind, options, tally.next_batch, minutes):
+                tally.merge(part)
+            if options.state:
+                save(options.state, options.seed, tallies)
         print(tally.table(kind), flush=True)
-        if options.state:
-            save(options.state, options.seed, tallies)
     return int(any(tally.outcomes["foreign"] for tally in tallies.values()))
 
 
-def run(kind: str, options: argparse.Namespace, first: int) -> list[Tally]:
+def rounds(minutes: float) -> list[float]:
+    """Parts of at most `ROUND` minutes, so that a long run that is ended loses no more than the last."""
+    count = max(1, math.ceil(minutes / ROUND))
+    return [minutes / count] * count
+
+
+def run(kind: str, options: argparse.Namespace, first: int, minutes: float) -> list[Tally]:
     """What each of several workers counts."""
     files = corpus(options.corpus)
     jobs = [
-        Job(kind, files, options.seed, first + i, options.jobs, options.findings, 60 * options.minutes)
+        Job(kind, files, options.seed, first + i, options.jobs, options.findings, 60 * minutes)
         for i in range(options.jobs)
     ]
     with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
