@@ -1,6 +1,7 @@
 """Sums that are the same ones each time, told a GPU once: there most take longer to be asked for than to be done."""
 
 from collections.abc import Callable, Hashable, Sequence
+from threading import Lock
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ from inrcodec.compute.arena import Array, Run, Work
 
 Recording = tuple[Sequence[Array], Callable[[], None], Sequence[Array]]
 """Where arguments go, what does the work again on what is there, and where its results are."""
+
+
+_RECORDING = Lock()
 
 
 class CudaGraphs:
@@ -26,7 +30,8 @@ class CudaGraphs:
             work(inputs, run)
         here.wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, self._pool):
+        # torch records on one stream, whoever asks; and what other threads do meanwhile is no fault of this one
+        with _RECORDING, torch.cuda.graph(graph, self._pool, capture_error_mode="thread_local"):
             outputs = work(inputs, run)
         self._pool = graph.pool()
         return inputs, graph.replay, outputs

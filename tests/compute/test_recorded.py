@@ -1,6 +1,7 @@
 """Laws of work that is recorded: it gives what the work gives, for whatever arguments, and is done once by hand."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -82,3 +83,14 @@ def test_arguments_are_left_alone() -> None:
         arrays[0].fill_(factor)
         recall("doubled", doubled, arrays, map)
     assert [array.tolist() for array in arrays] == [[5.0, 5.0], [1.0, 1.0]]
+
+
+@needs_cuda
+def test_threads_may_record_at_once() -> None:
+    def totals(start: int) -> list[float]:
+        recall = Recorder(CUDA)
+        arrays = [torch.full((1000,), float(start), device=CUDA)] * 2
+        return [float(recall(number, doubled, arrays, map)[1]) for number in range(20)]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(totals, range(4))) == [[1000.0 * start**2] * 20 for start in range(4)]
