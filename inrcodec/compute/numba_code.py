@@ -31,5 +31,9 @@ def is_kept(function: Callable[..., Any]) -> bool:
 
 
 def _compiled(function: _Function, is_cached: bool) -> _Function:
-    compiled: Any = numba.njit(function, cache=is_cached, nogil=True, fastmath=_REORDERED, error_model="numpy")
+    # What is called is inlined: where it is not, code that was just compiled and code that was kept may call two makes
+    # of it, which round otherwise.
+    compiled: Any = numba.njit(
+        function, cache=is_cached, nogil=True, fastmath=_REORDERED, error_model="numpy", forceinline=True
+    )
     return compiled  # type: ignore[no-any-return]

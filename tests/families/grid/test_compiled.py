@@ -3,6 +3,8 @@
 import math
 import os
 import runpy
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -216,3 +218,23 @@ def test_an_encode_by_machine_code_is_as_good(monkeypatch: pytest.MonkeyPatch) -
         psnrs.append(found.psnr)
     assert sizes[1] == pytest.approx(sizes[0], rel=0.05)
     assert psnrs[1] == pytest.approx(psnrs[0], abs=0.3)
+
+
+SEEN = """
+import zlib
+import numpy as np
+from inrcodec.families.grid import fast
+rng = np.random.default_rng(0)
+latents, draws = rng.laplace(0, 1, 9999).astype(np.float32), rng.standard_normal(9999, np.float32)
+print([zlib.crc32(part) for part in fast.seen(latents, 0.1, lambda like: draws, np)])
+print(sum(fast.compiled.seen.stats.cache_hits.values()))
+"""
+
+
+def test_code_that_was_kept_rounds_as_when_it_was_compiled(tmp_path: Path) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", SEEN]
+    outs = [subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout for _ in "12"]
+    (fresh, none), (kept, once) = map(str.splitlines, outs)
+    assert (none, once) == ("0", "1")
+    assert fresh == kept
