@@ -8,9 +8,9 @@ import torch
 
 from inrcodec.compute.arena import Array, Run, Work
 from inrcodec.compute.recorded import Recorder, Recording
+from tests.support.devices import needs_cuda
 
 CPU = torch.device("cpu")
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 
 def played(work: Work, arrays: Sequence[Array], run: Run) -> Recording:

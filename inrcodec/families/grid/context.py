@@ -117,7 +117,7 @@ def _leak(z: NDArray[np.float64]) -> NDArray[np.float64]:
 def code(arch: GridArch, weights: Weights, exchange: Exchange) -> Latents:
     """The latents (components, h, w) of each level, as the exchange gives them, wave by wave: a decoder's half."""
     latents = tuple(np.zeros(shape, np.int32) for shape in arch.shapes)
-    for grid, found, seen in _grids(arch, weights, latents):
+    for grid, found, seen in _grids(arch, weights, latents, 0):
         for rows, columns in waves(*arch.sizes[grid.level]):
             scales, means = seen.laws(rows, columns)
             symbols = exchange(scales.reshape(-1), means.reshape(-1)).reshape(scales.shape)
@@ -128,7 +128,7 @@ def code(arch: GridArch, weights: Weights, exchange: Exchange) -> Latents:
 
 def tell(arch: GridArch, weights: Weights, latents: Latents, told: Told) -> None:
     """Tell the symbols of each call with their laws: an encoder's half, which looks at many waves at once."""
-    for grid, found, seen in _grids(arch, weights, latents):
+    for grid, found, seen in _grids(arch, weights, latents, AT_ONCE):
         seen.put_all(found)
         for part in _joined(waves(*arch.sizes[grid.level])):
             rows, columns = (np.concatenate(each) for each in zip(*part, strict=True))
@@ -138,13 +138,15 @@ def tell(arch: GridArch, weights: Weights, latents: Latents, told: Told) -> None
                 at += len(own)
 
 
-def _grids(arch: GridArch, weights: Weights, latents: Latents) -> "Iterator[tuple[Together, NDArray[np.int32], _Seen]]":
+def _grids(
+    arch: GridArch, weights: Weights, latents: Latents, more: int
+) -> "Iterator[tuple[Together, NDArray[np.int32], _Seen]]":
     """What is coded together, its part (components, h, w) of the latents, and what is seen of them: all of those that
-    came before have to be there."""
+    came before have to be there. Laws are asked of a wave, and `more` cells, at once."""
     views = Views(arch, np, Arena(lambda *shape: np.empty(shape, np.float32)))
     for grid in arch.together():
         found = latents[grid.level][grid.part]
-        yield grid, found, _Seen(arch, grid, weights[grid.network], views)
+        yield grid, found, _Seen(arch, grid, weights[grid.network], views, more)
         for component, own in zip(grid.components, stand_in(found), strict=True):
             views.put(component, grid.level, own)
 
@@ -152,14 +154,16 @@ def _grids(arch: GridArch, weights: Weights, latents: Latents) -> "Iterator[tupl
 class _Seen:
     """What a context network sees of one grid while that is coded, and its laws."""
 
-    def __init__(self, arch: GridArch, grid: Together, layers: Sequence[NDArray[np.float64]], views: Views) -> None:
+    def __init__(
+        self, arch: GridArch, grid: Together, layers: Sequence[NDArray[np.float64]], views: Views, more: int
+    ) -> None:
         (height, width), planes = arch.sizes[grid.level], views.planes(grid)
         self._planes, self._across = np.stack(planes), planes[0].shape[-1]
         self._flat, size = self._planes.reshape(-1), planes[0].size
         seen = [view.places for view in grid.views(arch.has_chroma)]
         self._taps = np.array([i * size + dy * self._across + dx for i, each in enumerate(seen) for dy, dx in each])
         self._own = np.arange(len(grid.components)) * size
-        self._network = _Network(layers, AT_ONCE + min(height, (width + 1) // 2))
+        self._network = _Network(layers, more + min(height, (width + 1) // 2))
         self._depth = _INPUT * depth(grid.level)
 
     def laws(self, rows: Cells, columns: Cells) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

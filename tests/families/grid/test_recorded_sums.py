@@ -17,11 +17,11 @@ from inrcodec.families.grid.fixed import FixedLatents
 from inrcodec.families.grid.float_grid import FloatGrid
 from inrcodec.families.grid.kit import Kit
 from inrcodec.families.grid.objective import GridObjective
+from tests.support.devices import needs_cuda
 from tests.support.helpers import ROOT
 from tests.support.pictures import waves
 
 META, CPU = torch.device("meta"), torch.device("cpu")
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 every_channels = pytest.mark.parametrize("channels", [1, 2, 3, 4])
 
 
